@@ -1,0 +1,1 @@
+"""Measurements: every figure the documents quote is made here."""

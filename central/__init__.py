@@ -1,0 +1,1 @@
+"""Headquarters: reconciles the edges into PostgreSQL and serves the APIs."""

@@ -1,0 +1,1 @@
+"""Fan-out of fresh values to the web processes."""

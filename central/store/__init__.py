@@ -1,0 +1,1 @@
+"""PostgreSQL: models, queries, migrations."""

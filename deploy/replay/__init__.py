@@ -1,0 +1,1 @@
+"""Publishes recorded files over MQTT through a small mapping."""

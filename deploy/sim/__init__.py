@@ -1,0 +1,1 @@
+"""A physically plausible mine, from a seed."""

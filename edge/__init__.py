@@ -1,0 +1,1 @@
+"""The edge node: reads the site over MQTT, keeps the durable log, syncs it to central."""

@@ -1,0 +1,33 @@
+"""Errors of the edge, one class per thing a caller may do about it."""
+
+from shared.errors import HeadframeError
+
+
+class EdgeError(HeadframeError):
+    """Base of the edge's errors."""
+
+    code = "edge"
+
+
+class LogError(EdgeError):
+    """The durable log cannot do what was asked."""
+
+    code = "log"
+
+
+class LogFullError(LogError):
+    """Disk or budget of the log is full; nothing was stored, nothing may be acknowledged."""
+
+    code = "log_full"
+
+
+class LogVersionError(LogError):
+    """The log was written by another version, or the SQLite library is unsafe; start is refused."""
+
+    code = "log_version"
+
+
+class UplinkError(EdgeError):
+    """The sync session ended or was refused."""
+
+    code = "uplink"

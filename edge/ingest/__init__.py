@@ -1,0 +1,1 @@
+"""From MQTT message to judged samples."""

@@ -1,0 +1,1 @@
+"""The durable log: segments, their writer and readers, the quarantine."""

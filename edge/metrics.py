@@ -1,0 +1,1 @@
+"""Prometheus counters and gauges of the edge. Owns their names; every part increments its own."""

@@ -1,0 +1,1 @@
+"""Wires the parts of the edge together and stops them in stages."""

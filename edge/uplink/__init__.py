@@ -1,0 +1,1 @@
+"""The edge half of the sync session."""

@@ -1,0 +1,1 @@
+"""What edge and central must agree on."""

@@ -1,0 +1,1 @@
+"""Roles, rights, tokens and passwords."""

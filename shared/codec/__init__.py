@@ -1,0 +1,1 @@
+"""Bit-exact columnar encoding of sample batches."""

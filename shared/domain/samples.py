@@ -1,0 +1,58 @@
+"""Samples, their types and their quality. Owns the numbers that stand for them on the wire."""
+
+from dataclasses import dataclass
+from enum import IntEnum, IntFlag
+
+from shared.ids import SeriesName
+
+Value = float | int | bool | str
+
+TEXT_LENGTH_MAX = 256  # "short strings": a status, a zone, a level; anything longer is a document
+EXACT_FLOAT_INTEGER_MAX = 2**53  # above this a float64 skips integers
+
+
+class ValueType(IntEnum):
+    """How the values of a series are stored. The numbers are wire format: never renumber."""
+
+    NUMBER = 1  # float64; integers up to 2**53 are stored here too, exactly
+    INTEGER = 2  # int64 outside +-2**53
+    FLAG = 3  # boolean
+    TEXT = 4  # string of at most TEXT_LENGTH_MAX characters
+
+
+class Quality(IntFlag):
+    """What is known against a sample; 0 is good. The bits are wire format: never renumber."""
+
+    GOOD = 0
+    LATE = 1  # device time far behind the edge's time
+    FUTURE = 2  # device time ahead of the edge's time, within what is accepted
+    OUT_OF_RANGE = 4  # outside what the quantity can physically be
+    GAP_BEFORE = 8  # device sequence numbers are missing before this sample
+    REPEATED_SEQ = 16  # the device used this sequence number before, for another reading
+    OUT_OF_ORDER = 32  # the device's sequence number runs backwards
+    EDGE_TIME = 64  # the device sent no time; the edge's own was taken
+
+
+def quality_name(quality: int) -> str:
+    """Return the names of the set bits joined by ``+``, or ``good``."""
+    names = [flag.name.lower() for flag in Quality if flag and quality & flag and flag.name]
+    return "+".join(names) or "good"
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A catalogue entry. A change of unit or type makes a new entry under the same name."""
+
+    name: SeriesName
+    unit: str
+    value_type: ValueType
+
+
+@dataclass(frozen=True, slots=True)
+class LatestValue:
+    """The newest sample of a series by device time, not by arrival."""
+
+    series: Series
+    ts_ms: int
+    value: Value
+    quality: int

@@ -1,0 +1,1 @@
+"""Frames and ranges of the sync session."""

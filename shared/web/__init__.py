@@ -1,0 +1,1 @@
+"""HTTP and WebSocket conventions of the contract, for both servers."""
