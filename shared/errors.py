@@ -35,3 +35,9 @@ class AccessError(HeadframeError):
     """A token, password or account that gives no access."""
 
     code = "unauthorized"
+
+
+class AggregateError(HeadframeError):
+    """An aggregate that has no meaning for the values it was asked of."""
+
+    code = "bad_aggregate"
