@@ -22,6 +22,7 @@ FRAME_SIZE_MAX_BYTES = 1_048_576  # 1.7 s at 5 Mbit/s: the longest one frame may
 FRAME_OVERHEAD_MAX_BYTES = 4_096  # header fields of a batch, the longest of them included
 BODY_SIZE_MAX_BYTES = FRAME_SIZE_MAX_BYTES - FRAME_OVERHEAD_MAX_BYTES
 SERIES_PER_FRAME_MAX = 1_000  # at most 500 bytes an entry: 0.5 MB
+UNIT_LENGTH_MAX = 64  # characters; the longest unit in use has seven
 LANES_MAX = 8  # five are planned: alerts, control, telemetry, files, and room
 SAMPLES_PER_BATCH_MAX = 10_000_000
 CREDIT_MAX_BYTES = 2**62
@@ -36,9 +37,12 @@ _Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 _Lane = Annotated[int, Meta(ge=0, lt=LANES_MAX)]
 _Seq = Annotated[int, Meta(ge=1, le=SEQ_MAX)]
 _Epoch = Annotated[int, Meta(ge=0, le=2**31 - 1)]
-_Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
-_Uuid = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}$")]
-_Code = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+# \Z and not $, which would let a newline through at the end.
+_Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}\Z")]
+_Metric = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}\Z")]
+_Unit = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]*\Z", max_length=UNIT_LENGTH_MAX)]
+_Uuid = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}\Z")]
+_Code = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}\Z")]
 _Detail = Annotated[str, Meta(max_length=1_000)]
 _Sha256 = Annotated[bytes, Meta(min_length=32, max_length=32)]
 _Seconds = Annotated[float, Meta(ge=0, le=86_400)]
@@ -93,10 +97,10 @@ class SeriesEntry(NamedTuple):
     """A series as an edge numbers it; ``ix`` is what batches refer to within one epoch."""
 
     ix: Annotated[int, Meta(ge=1, le=2**32 - 1)]
-    kind: Annotated[str, Meta(max_length=64)]
-    asset_id: Annotated[str, Meta(max_length=64)]
-    metric: Annotated[str, Meta(max_length=64)]
-    unit: Annotated[str, Meta(max_length=64)]
+    kind: _Name
+    asset_id: _Name
+    metric: _Metric
+    unit: _Unit
     value_type: Annotated[int, Meta(ge=0, le=255)]
 
 
@@ -240,7 +244,7 @@ def decode_frame(encoded: bytes) -> Frame:
         raise FrameError(f"frame of {len(encoded)} bytes exceeds {FRAME_SIZE_MAX_BYTES}")
     try:
         return _DECODER.decode(encoded)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise FrameError(f"not a frame of protocol {PROTOCOL}: {error}") from error
 
 
