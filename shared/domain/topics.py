@@ -30,6 +30,7 @@ CHANNELS_OF_KIND: dict[Kind, frozenset[Channel]] = {
     Kind.NETWORK: frozenset({Channel.KPI}),
 }
 CHANNELS_OF_ANY = frozenset({Channel.BIRTH, Channel.DEATH})
+_KINDS = frozenset(Kind)  # `text in Kind` needs Python 3.12
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def parse_topic(text: str) -> Topic:
     for field, name in (("site", site), ("id", asset_id)):
         if not is_name(name):
             raise TopicError(f"{field} must match [a-z0-9][a-z0-9_-]{{0,63}}, got {name[:80]!r}")
-    if kind_text not in Kind:
+    if kind_text not in _KINDS:
         raise TopicError(f"kind must be one of {', '.join(Kind)}, got {kind_text[:80]!r}")
     kind = Kind(kind_text)
     allowed = CHANNELS_OF_KIND[kind] | CHANNELS_OF_ANY
