@@ -27,7 +27,19 @@ class LogVersionError(LogError):
     code = "log_version"
 
 
+class LogDamagedError(LogError):
+    """A file of the log cannot be read as what it must be; what is readable can be salvaged."""
+
+    code = "log_damaged"
+
+
 class UplinkError(EdgeError):
     """The sync session ended or was refused."""
 
     code = "uplink"
+
+
+class BrokerError(EdgeError):
+    """The broker refused the edge or does not speak MQTT; the connection is given up and retried."""
+
+    code = "broker"
