@@ -34,7 +34,6 @@ TICK_S = 0.02
 REPORT_EVERY_S = 30.0
 DRAIN_TIMEOUT_S = 3.0
 
-app = typer.Typer(help="Run the simulated mine against an MQTT broker.")
 _log = get_log("sim")
 
 
@@ -53,7 +52,6 @@ class SimOptions:
     satellite_delay_ms: float
 
 
-@app.callback(invoke_without_command=True)
 def sim(
     mqtt: Annotated[str, typer.Option(help="Broker, HOST:PORT.")] = "127.0.0.1:1883",
     credentials: Annotated[
