@@ -107,7 +107,13 @@ class Mapping(Section):
     description: str = ""
     file: FileMapping = FileMapping()
     clock: ClockMapping
-    message: Annotated[tuple[MessageMapping, ...], Field(min_length=1)]
+    message: tuple[MessageMapping, ...]
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "Mapping":
+        if not self.message:
+            raise ValueError("give at least one [[message]]")
+        return self
 
 
 def mapping_names() -> list[str]:

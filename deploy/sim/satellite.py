@@ -6,7 +6,7 @@ and connections stay half open, as on a real outage; the two ends must find out 
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from deploy.errors import SiteError, SiteUsageError
@@ -50,7 +50,6 @@ class Link:
     """The state of the link; the scenario sets it, the relay obeys."""
 
     up: asyncio.Event = field(default_factory=asyncio.Event)
-    connections: set[asyncio.StreamWriter] = field(default_factory=set[asyncio.StreamWriter])
 
     def set_up(self, *, up: bool) -> None:
         """Cut or restore the link; says so once per change."""
@@ -72,22 +71,26 @@ async def open_relay(address: RelayAddress) -> AsyncGenerator[Link]:
     """
     link = Link()
     link.up.set()
+    async with asyncio.TaskGroup() as group:
+        relays: set[asyncio.Task[None]] = set()
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await _relay(address, link, reader, writer)
+        def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            relay = group.create_task(_relay(address, link, reader, writer))
+            relays.add(relay)
+            relay.add_done_callback(relays.discard)
 
-    try:
-        server = await asyncio.start_server(serve, address.listen_host, address.listen_port)
-    except OSError as error:
-        where = f"{address.listen_host}:{address.listen_port}"
-        raise SiteError(f"--satellite: cannot listen on {where}: {error.strerror}") from error
-    async with server:
         try:
-            yield link
-        finally:
-            link.up.set()
-            for writer in list(link.connections):
-                writer.close()
+            server = await asyncio.start_server(serve, address.listen_host, address.listen_port)
+        except OSError as error:
+            where = f"{address.listen_host}:{address.listen_port}"
+            raise SiteError(f"--satellite: cannot listen on {where}: {error.strerror}") from error
+        async with server:
+            try:
+                yield link
+            finally:
+                server.close()
+                for relay in list(relays):
+                    relay.cancel()
 
 
 async def _relay(
@@ -96,14 +99,12 @@ async def _relay(
     near_reader: asyncio.StreamReader,
     near_writer: asyncio.StreamWriter,
 ) -> None:
-    link.connections.add(near_writer)
     far_writer: asyncio.StreamWriter | None = None
     try:
         await link.up.wait()
         far_reader, far_writer = await asyncio.open_connection(
             address.target_host, address.target_port
         )
-        link.connections.add(far_writer)
         async with asyncio.TaskGroup() as group:
             group.create_task(_pump(near_reader, far_writer, link, address.delay_s))
             group.create_task(_pump(far_reader, near_writer, link, address.delay_s))
@@ -112,8 +113,9 @@ async def _relay(
     finally:
         for writer in (near_writer, far_writer):
             if writer is not None:
-                link.connections.discard(writer)
                 writer.close()
+                with suppress(OSError):
+                    await writer.wait_closed()
 
 
 async def _pump(
