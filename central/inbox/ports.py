@@ -11,7 +11,6 @@ from typing import Protocol
 from central.store.grants import BatchRefusal, SessionGrant, StoreResult
 from shared.sync.frames import Batch, Hello, Report, SeriesEntry
 
-
 __all__ = ["BatchRefusal", "InboxStore", "SessionGrant", "StoreResult"]
 
 

@@ -1,4 +1,4 @@
-"""What the store answers to the inbox: a session's grant, and what became of batches. Pure types."""
+"""What the store answers to the inbox: a session's grant, the fate of batches. Pure types."""
 
 from dataclasses import dataclass
 

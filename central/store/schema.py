@@ -1,0 +1,89 @@
+"""Brings the database's schema to the version this program works with. Owns the migration lock.
+
+Migrations run forward only, one process at a time, each start of central trying again. A newer
+schema than this program knows is an error: an old program must not write into it.
+"""
+
+from pathlib import Path
+
+import psycopg
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from psycopg import sql
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.pool import NullPool
+
+from central.errors import SchemaError
+from central.store.failures import translated
+
+SCHEMA_NAME = "headframe"  # the application role's own; equal to its usual name: psql finds it too
+
+_MIGRATION_LOCK = 0x68656164_6672616D  # "headfram": any number that nobody else takes
+_LOCK_WAIT_S = 60  # another process is migrating; its steps are short
+_LOCK_TIMEOUT_S = 5  # a step waits for a table no longer: what queues behind it would stand still
+_STATEMENT_TIMEOUT_S = 600  # building an index on a day partition takes seconds, not more
+_FOLDER = Path(__file__).parent / "migrations"
+
+
+def upgrade_schema(address: str) -> str:
+    """Run all outstanding migrations and return the revision; harmless when there are none.
+
+    Raises:
+        StoreError: if the database cannot be reached, or a lock was not free in time.
+        SchemaError: if the database is newer than this program.
+        DataRefusedError: if a migration cannot be applied to the data there is.
+    """
+    with translated():
+        engine = create_engine(
+            "postgresql+psycopg://", creator=lambda: _connect(address), poolclass=NullPool
+        )
+        with engine.connect() as connection:
+            _refuse_newer(connection)
+            settings = Config()
+            settings.set_main_option("script_location", str(_FOLDER))
+            settings.attributes["connection"] = connection
+            command.upgrade(settings, "head")
+            connection.commit()
+            return _revision(connection) or "none"
+
+
+def known_revision() -> str:
+    """Return the revision this program works with."""
+    head = _scripts().get_current_head()
+    assert head is not None
+    return head
+
+
+def _connect(address: str) -> psycopg.Connection:
+    connection = psycopg.connect(address, autocommit=True, application_name="headframe-migrate")
+    # A session lock: it outlives each step's transaction and falls with the connection.
+    connection.execute(f"SET lock_timeout = '{_LOCK_WAIT_S}s'")
+    connection.execute("SELECT pg_advisory_lock(%s)", (_MIGRATION_LOCK,))
+    connection.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT_S}s'")
+    connection.execute(f"SET statement_timeout = '{_STATEMENT_TIMEOUT_S}s'")
+    name = sql.Identifier(SCHEMA_NAME)
+    connection.execute("SET client_min_messages = warning")  # "already exists" is no news
+    connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(name))
+    connection.execute(sql.SQL("SET search_path = {}").format(name))
+    connection.autocommit = False
+    return connection
+
+
+def _refuse_newer(connection: Connection) -> None:
+    found = _revision(connection)
+    known = {script.revision for script in _scripts().walk_revisions()}
+    if found is not None and found not in known:
+        raise SchemaError(
+            f"the database has schema revision {found}, which this program does not know; "
+            f"expected at most {known_revision()}: run the newer headframe-central"
+        )
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory(str(_FOLDER))
