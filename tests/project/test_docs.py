@@ -1,0 +1,118 @@
+"""The documents are checked against the code."""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from pydantic import BaseModel
+
+import central.errors
+import central.metrics
+import deploy.errors
+import edge.errors
+import edge.metrics
+from central.config import CentralConfig
+from edge.config import EdgeConfig
+from edge.ingest.decoded import Reason
+from shared.domain.samples import Quality
+from shared.domain.topics import Channel
+from shared.errors import HeadframeError
+from shared.ids import Kind
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+PROMISES = 10
+LINK = re.compile(r"\[[^\]]+\]\((?!https?:|#|mailto:)([^)#\s]+)(?:#[^)]*)?\)")
+
+
+def read(name: str) -> str:
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+def keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Yield every key of a configuration as ``section.key``."""
+    for name, field in model.model_fields.items():
+        kinds = (field.annotation, *get_args(field.annotation))
+        section = next((k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)), None)
+        if section is None:
+            yield f"{prefix}{name}"
+        else:
+            yield from keys(section, f"{prefix}{name}.")
+
+
+@pytest.mark.parametrize("model", [EdgeConfig, CentralConfig])
+def test_every_configuration_key_is_documented(model: type[BaseModel]) -> None:
+    text = read("configuration.md")
+    assert [key for key in keys(model) if f"`{key}`" not in text] == []
+
+
+def invariants() -> dict[int, str]:
+    sections = re.split(r"^### (\d+)\. ", read("ARCHITECTURE.md"), flags=re.MULTILINE)
+    return {int(number): body for number, body in zip(sections[1::2], sections[2::2], strict=True)}
+
+
+def test_every_promise_is_an_invariant() -> None:
+    assert sorted(invariants()) == list(range(1, PROMISES + 1))
+
+
+@pytest.mark.parametrize("number", range(1, PROMISES + 1))
+def test_every_invariant_names_its_guards(number: int) -> None:
+    body = invariants()[number].split("\n## ")[0]
+    guards = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", body)
+    assert guards or "not yet" in body
+    for file, test in guards:
+        assert f"def {test}(" in (ROOT / file).read_text(encoding="utf-8"), f"{file}::{test}"
+
+
+def documents() -> list[Path]:
+    return [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
+
+
+@pytest.mark.parametrize("document", documents(), ids=lambda path: path.name)
+def test_links_between_documents_lead_somewhere(document: Path) -> None:
+    targets = LINK.findall(document.read_text(encoding="utf-8"))
+    assert [t for t in targets if not (document.parent / t).resolve().exists()] == []
+
+
+def test_contract_names_every_kind_and_channel() -> None:
+    text = read("contract.md")
+    assert [word for word in (*Kind, *Channel) if f"`{word}`" not in text] == []
+
+
+def test_contract_names_every_quality_and_refusal() -> None:
+    text = read("contract.md")
+    words = [q.name.lower() for q in Quality if q and q.name] + [reason.value for reason in Reason]
+    assert [word for word in words if f"`{word}`" not in text] == []
+
+
+def all_errors(root: type[HeadframeError]) -> Iterator[type[HeadframeError]]:
+    for error in root.__subclasses__():
+        yield error
+        yield from all_errors(error)
+
+
+def test_every_error_code_is_documented() -> None:
+    packages = (central.errors, deploy.errors, edge.errors)  # imported, or they have no subclasses
+    text = read("errors.md")
+    assert len(packages) == 3
+    assert [e.__name__ for e in all_errors(HeadframeError) if f"`{e.code}`" not in text] == []
+
+
+def test_every_command_is_documented() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    commands = project["entry-points"]["headframe.commands"]
+    text = read("contract.md")
+    assert [name for name in commands if f"`headframe {name}" not in text] == []
+
+
+def test_every_metric_is_documented() -> None:
+    text = read("metrics.md")
+    names: set[str] = set()
+    for module in (central.metrics, edge.metrics):
+        source = Path(str(module.__file__)).read_text(encoding="utf-8")
+        names |= set(re.findall(r'"(headframe_\w+)"', source))
+    assert names
+    assert sorted(name for name in names if f"`{name}`" not in text) == []
