@@ -43,11 +43,12 @@ class Writer:
         if not len(numbers):
             return
         base = int(numbers.min())
-        offsets = (numbers - np.int64(base)).view(np.uint64)
-        width = int(width_of(offsets.max(keepdims=True))[0])
+        width = ((int(numbers.max()) - base).bit_length() + 7) // 8
         self._parts.append(bytes([width]))
-        self.varint((base << 1) ^ (base >> 63) if base < 0 else base << 1)
-        self._parts.append(_planes(offsets, width))
+        self.varint(base << 1 if base >= 0 else ~(base << 1))
+        if width:
+            offsets = (numbers - np.int64(base)).view(np.uint64)
+            self._parts.append(_planes(offsets, width))
 
     def graded(self, numbers: U64, width: NDArray[np.uint8], count: I64) -> None:
         """Append unsigned ``numbers`` in columns of ``count``, each column at its own ``width``.
@@ -115,6 +116,8 @@ class Reader:
             raise CodecError(f"width of a stream must be 0..8 bytes, got {width}")
         code = self.varint(2**64 - 1)
         base = np.int64((code >> 1) ^ -(code & 1))
+        if not width:
+            return np.full(count, base)
         return _from_planes(self.raw(width * count), count, width).view(np.int64) + base
 
     def graded(self, width: I64, count: I64) -> U64:
