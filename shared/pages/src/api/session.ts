@@ -1,0 +1,206 @@
+// Who is signed in. Owns the tokens: the access token stays in memory, the refresh token in the
+// tab's sessionStorage, so that a reload keeps the session and closing the tab ends it.
+
+import { signal } from '@preact/signals';
+import { record } from './shapes';
+import type { Json } from './shapes';
+
+export interface Account {
+  username: string;
+  roles: readonly string[];
+  /** Site names, or `*` for all. */
+  sites: readonly string[];
+}
+
+export type Session =
+  | { state: 'starting' }
+  | { state: 'signed_out'; reason: string | null }
+  | { state: 'signed_in'; account: Account };
+
+export const session = signal<Session>({ state: 'starting' });
+
+/** Why sign-in failed, as a sentence for the form. */
+export class SignInError extends Error {}
+
+const STORAGE_KEY = 'headframe.refresh';
+const REFRESH_EARLY_MS = 60_000; // before expiry; short tokens are renewed at half their life
+const RETRY_MS = 5_000; // an unreachable server ends no session
+
+interface Tokens {
+  access: string;
+  refresh: string | null;
+  expiresMs: number;
+}
+
+interface Stored {
+  refresh: string;
+  username: string;
+}
+
+let tokens: Tokens | null = null;
+let renewing: Promise<boolean> | null = null;
+let renewTimer: ReturnType<typeof setTimeout> | undefined;
+
+export function accessToken(): string | null {
+  return tokens?.access ?? null;
+}
+
+/** Signs in with a password. Throws SignInError with the sentence to show. */
+export async function signIn(username: string, password: string): Promise<void> {
+  const answer = await askForToken({ grant_type: 'password', username, password }).catch(() => null);
+  if (answer === null) throw new SignInError('The server does not answer. Check the network and try again.');
+  if (!answer.ok) throw new SignInError(refusal(answer));
+  accept(answer, username);
+}
+
+/** Takes up the session of this tab, if there is one. */
+export async function resume(): Promise<void> {
+  if (readStored() === null) session.value = { state: 'signed_out', reason: null };
+  else if (!(await renew()) && session.value.state === 'starting') {
+    renewTimer = setTimeout(() => void resume(), RETRY_MS);
+  }
+}
+
+/**
+ * Gets a new access token; callers at the same time share one request. False when the server is
+ * out of reach (the session stays) or has ended the session (then it is signed out).
+ */
+export function renew(): Promise<boolean> {
+  renewing ??= renewOnce().finally(() => {
+    renewing = null;
+  });
+  return renewing;
+}
+
+/** Ends the session here and, as far as it can be reached, at the server. */
+export async function signOut(reason: string | null = null): Promise<void> {
+  const stored = readStored();
+  const access = tokens?.access;
+  forget(reason);
+  if (access === undefined) return;
+  await fetch('/api/auth/logout', {
+    method: 'POST',
+    headers: { authorization: `Bearer ${access}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ refresh_token: stored?.refresh ?? null }),
+    signal: AbortSignal.timeout(5_000),
+  }).catch(() => undefined); // already signed out here; the tokens expire by themselves
+}
+
+async function renewOnce(): Promise<boolean> {
+  const stored = readStored();
+  if (stored === null) {
+    forget(null);
+    return false;
+  }
+  const body = { grant_type: 'refresh_token', refresh_token: stored.refresh };
+  const answer = await askForToken(body).catch(() => null);
+  if (answer === null || answer.status === 429 || answer.status >= 500) {
+    scheduleRenewal(RETRY_MS);
+    return false;
+  }
+  if (!answer.ok) {
+    forget('Your session has ended. Please sign in again.');
+    return false;
+  }
+  accept(answer, stored.username);
+  return true;
+}
+
+interface TokenAnswer {
+  ok: boolean;
+  status: number;
+  retryAfterS: number | null;
+  body: Json;
+}
+
+async function askForToken(request: Json): Promise<TokenAnswer> {
+  const response = await fetch('/api/v1/auth/token', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', accept: 'application/json' },
+    body: JSON.stringify(request),
+    signal: AbortSignal.timeout(15_000),
+  });
+  const body = (await response.json().catch(() => ({}))) as Json;
+  const retryAfter = response.headers.get('retry-after') ?? response.headers.get('x-ratelimit-reset');
+  return {
+    ok: response.ok && typeof body['access_token'] === 'string',
+    status: response.status,
+    retryAfterS: retryAfter === null ? null : Number(retryAfter),
+    body,
+  };
+}
+
+function refusal(answer: TokenAnswer): string {
+  if (answer.status === 429) {
+    const wait = answer.retryAfterS === null ? '' : ` Try again in ${Math.ceil(answer.retryAfterS)} s.`;
+    return `Too many attempts.${wait}`;
+  }
+  if (answer.status === 401) return 'The email address or the password is not right.';
+  const detail = answer.body['detail'];
+  return typeof detail === 'string' ? detail : `The server refused the sign-in (${answer.status}).`;
+}
+
+function accept(answer: TokenAnswer, username: string): void {
+  const access = answer.body['access_token'] as string;
+  const lifeMs = Number(answer.body['expires_in'] ?? 300) * 1000;
+  const refresh = answer.body['refresh_token'];
+  tokens = {
+    access,
+    refresh: typeof refresh === 'string' ? refresh : null,
+    expiresMs: Date.now() + lifeMs,
+  };
+  if (tokens.refresh !== null) writeStored({ refresh: tokens.refresh, username });
+  scheduleRenewal(Math.max(lifeMs - REFRESH_EARLY_MS, lifeMs / 2));
+  const account = accountOf(access, username);
+  session.value = { state: 'signed_in', account };
+}
+
+function scheduleRenewal(delayMs: number): void {
+  clearTimeout(renewTimer);
+  renewTimer = setTimeout(() => void renew(), delayMs);
+}
+
+function forget(reason: string | null): void {
+  clearTimeout(renewTimer);
+  tokens = null;
+  sessionStorage.removeItem(STORAGE_KEY);
+  session.value = { state: 'signed_out', reason };
+}
+
+/** What the token says of its account. The server judges every request; this only words the page. */
+export function accountOf(accessToken: string, username: string): Account {
+  const claims = claimsOf(accessToken);
+  const strings = (value: unknown): string[] =>
+    Array.isArray(value) ? value.filter((each) => typeof each === 'string') : [];
+  const name = claims['username'] ?? claims['email'] ?? claims['preferred_username'];
+  return {
+    username: typeof name === 'string' ? name : username,
+    roles: strings(claims['roles'] ?? (typeof claims['role'] === 'string' ? [claims['role']] : [])),
+    sites: strings(claims['sites']),
+  };
+}
+
+function claimsOf(accessToken: string): Json {
+  const payload = accessToken.split('.')[1] ?? '';
+  try {
+    const bytes = atob(payload.replaceAll('-', '+').replaceAll('_', '/'));
+    const utf8 = Uint8Array.from(bytes, (char) => char.charCodeAt(0));
+    return record(JSON.parse(new TextDecoder().decode(utf8)), 'claims');
+  } catch {
+    return {};
+  }
+}
+
+function readStored(): Stored | null {
+  try {
+    const stored = record(JSON.parse(sessionStorage.getItem(STORAGE_KEY) ?? 'null'), 'session');
+    if (typeof stored['refresh'] !== 'string') return null;
+    return { refresh: stored['refresh'], username: String(stored['username'] ?? '') };
+  } catch {
+    return null;
+  }
+}
+
+function writeStored(stored: Stored): void {
+  sessionStorage.setItem(STORAGE_KEY, JSON.stringify(stored));
+}

@@ -1,0 +1,233 @@
+// Everything this page knows of the site's assets right now. Owns the merge of REST and sockets:
+// frames are gathered and applied once per animation frame, however fast they come.
+
+import { batch, computed, signal } from '@preact/signals';
+import { ApiError, get } from '../api/client';
+import { items, parseAsset, record, serverTimeOf } from '../api/shapes';
+import type { Json } from '../api/shapes';
+import { liveSocket } from '../api/socket';
+import type { LiveSocket } from '../api/socket';
+import { mergeAsset, seriesName } from '../domain/assets';
+import type { Asset, Kind } from '../domain/assets';
+import { Recent } from '../domain/recent';
+import { PAGE } from '../page';
+import { compareClocks } from './clock';
+import { site } from './site';
+
+/** One source of current values by REST, and what came of the last question. */
+export interface Source {
+  kinds: readonly Kind[];
+  path: string;
+  query: Record<string, string>;
+  socket: 'sensors' | 'telemetry';
+}
+
+export type SourceState =
+  | { state: 'loading' }
+  | { state: 'ready' }
+  | { state: 'refused'; detail: string }
+  | { state: 'failed'; detail: string };
+
+export const SOURCES: readonly Source[] = [
+  { kinds: ['sensor'], path: '/api/v1/safety/environmental/sensors', query: {}, socket: 'sensors' },
+  { kinds: ['vehicle'], path: '/api/v1/assets/vehicles', query: {}, socket: 'telemetry' },
+  { kinds: ['worker'], path: '/api/v1/safety/workers', query: {}, socket: 'telemetry' },
+  { kinds: ['equipment'], path: '/api/v1/assets', query: { kind: 'equipment' }, socket: 'telemetry' },
+  { kinds: ['container'], path: '/api/v1/assets', query: { kind: 'container' }, socket: 'telemetry' },
+  { kinds: ['network'], path: '/api/v1/assets', query: { kind: 'network' }, socket: 'telemetry' },
+];
+
+const RECENT_POINTS = PAGE === 'edge' ? 900 : 240; // the edge's chart lives on this memory
+const RECENT_SPACING_MS = 1_000;
+const TRAIL_POINTS = 240;
+const PENDING_MAX = 20_000; // a hidden tab draws no animation frames: apply without one
+const PAGE_LIMIT = 500;
+const PAGES_MAX = 20; // 10,000 assets of one kind; beyond that the sockets fill in
+const RECONCILE_MS = 60_000;
+const RECONCILE_WITHOUT_SOCKET_MS = 10_000;
+const SILENCE_SUSPECT_MS = 10_000; // REST is this much newer than the socket: frames are missing
+
+export const assets = new Map<string, Asset>();
+const recents = new Map<string, Recent>();
+const trails = new Map<string, [latDeg: number, lngDeg: number][]>();
+
+/** Counts applied changes of values: reading it re-renders at most once per animation frame. */
+export const revision = signal(0);
+/** Counts new assets and metrics: lists are rebuilt only then. */
+export const catalogueRevision = signal(0);
+export const sourceStates = signal<ReadonlyMap<string, SourceState>>(new Map());
+/** Server frames applied since the page was opened; `skipped` were conflated away for us. */
+export const traffic = { frames: 0, skipped: 0 };
+
+export function sourceKey(source: Source): string {
+  return source.kinds.join('+');
+}
+
+const lastFrameMs = { sensors: 0, telemetry: 0 };
+
+/** The socket brought an asset. Listeners get every one, also those conflated on the page. */
+export type FrameListener = (asset: Asset) => void;
+const listeners = new Set<FrameListener>();
+
+export function onFrame(listener: FrameListener): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+const filter = (): Json => (site.value === null ? {} : { site: site.value });
+export const sockets: Record<'sensors' | 'telemetry', LiveSocket> = {
+  sensors: liveSocket('/ws/sensors', filter, (frame) => receive('sensors', frame)),
+  telemetry: liveSocket('/ws/telemetry', filter, (frame) => receive('telemetry', frame)),
+};
+
+/** Both sockets deliver, or are rightly refused. */
+export const isLive = computed(() =>
+  Object.values(sockets).every(({ status }) => ['live', 'refused'].includes(status.value.state)),
+);
+
+/** Browser time since when live values have been missing; null while they flow. */
+export const interruptedSinceMs = signal<number | null>(null);
+
+let pending: Asset[] = [];
+let scheduled = false;
+
+function receive(socket: 'sensors' | 'telemetry', frame: Json): void {
+  if (frame['type'] !== 'sensor' && frame['type'] !== 'telemetry') return;
+  const asset = parseAsset(frame['data']);
+  if (asset === null) return;
+  traffic.frames += 1;
+  if (typeof frame['skipped'] === 'number') traffic.skipped += frame['skipped'];
+  lastFrameMs[socket] = Math.max(lastFrameMs[socket], asset.tsMs);
+  for (const listener of listeners) listener(asset);
+  pending.push(asset);
+  if (pending.length >= PENDING_MAX) flush();
+  else if (!scheduled) schedule();
+}
+
+function schedule(): void {
+  scheduled = true;
+  if (document.hidden) setTimeout(flush, 1000);
+  else requestAnimationFrame(flush);
+}
+
+function flush(): void {
+  scheduled = false;
+  const gathered = pending;
+  pending = [];
+  apply(gathered);
+}
+
+/** Merges changes into the known assets and tells the readers once. */
+export function apply(changes: readonly Asset[]): void {
+  let changed = false;
+  let grown = false;
+  for (const change of changes) {
+    const merged = mergeAsset(assets, change);
+    remember(change);
+    if (merged.moved) lengthenTrail(change);
+    changed ||= merged.changed || merged.moved;
+    grown ||= merged.isNew || merged.newMetrics > 0;
+  }
+  batch(() => {
+    if (changed) revision.value += 1;
+    if (grown) catalogueRevision.value += 1;
+  });
+}
+
+function remember(change: Asset): void {
+  for (const [metric, reading] of change.readings) {
+    if (typeof reading.value !== 'number') continue;
+    const name = seriesName(change, metric);
+    let recent = recents.get(name);
+    if (recent === undefined) {
+      recent = new Recent(RECENT_POINTS, RECENT_SPACING_MS);
+      recents.set(name, recent);
+    }
+    recent.push(reading.tsMs, reading.value);
+  }
+}
+
+function lengthenTrail(change: Asset): void {
+  if (change.place === null) return;
+  const trail = trails.get(change.key) ?? [];
+  trail.push([change.place.latDeg, change.place.lngDeg]);
+  if (trail.length > TRAIL_POINTS) trail.shift();
+  trails.set(change.key, trail);
+}
+
+export function recentOf(series: string): Recent | undefined {
+  return recents.get(series);
+}
+
+export function trailOf(key: string): readonly [number, number][] {
+  return trails.get(key) ?? [];
+}
+
+/** Asks every source for all current values. */
+export async function reconcile(): Promise<void> {
+  await Promise.all(SOURCES.map(load));
+}
+
+async function load(source: Source): Promise<void> {
+  const key = sourceKey(source);
+  if (!sourceStates.value.has(key)) setSource(key, { state: 'loading' });
+  try {
+    const found = await loadPages(source);
+    setSource(key, { state: 'ready' });
+    suspectSilence(source, found);
+    apply(found);
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    if (error.isRefused) setSource(key, { state: 'refused', detail: error.message });
+    else if (error.isAbsent) setSource(key, { state: 'ready' }); // an older server: sockets fill in
+    else setSource(key, { state: 'failed', detail: error.message });
+  }
+}
+
+async function loadPages(source: Source): Promise<Asset[]> {
+  const found: Asset[] = [];
+  let cursor: string | null = null;
+  for (let page = 0; page < PAGES_MAX; page += 1) {
+    const data = await get(source.path, { ...source.query, site: site.value, limit: PAGE_LIMIT, cursor });
+    const entries = items(data);
+    const serverMs = entries.length > 0 ? serverTimeOf(entries[0]) : null;
+    if (serverMs !== null) compareClocks(serverMs);
+    found.push(...entries.map(parseAsset).filter((asset) => asset !== null));
+    const next: unknown = Array.isArray(data) ? null : record(data, 'data')['next_cursor'];
+    if (typeof next !== 'string') break;
+    cursor = next;
+  }
+  return found;
+}
+
+/** REST that knows much newer values than the socket delivered unmasks a socket that only seems open. */
+function suspectSilence(source: Source, found: readonly Asset[]): void {
+  const socket = sockets[source.socket];
+  const liveForMs = Date.now() - socket.status.value.sinceMs;
+  if (socket.status.value.state !== 'live' || liveForMs < SILENCE_SUSPECT_MS) return;
+  const newestMs = found.reduce((newest, asset) => Math.max(newest, asset.tsMs), 0);
+  const deliveredMs = lastFrameMs[source.socket];
+  if (deliveredMs > 0 && newestMs - deliveredMs > SILENCE_SUSPECT_MS) socket.suspect();
+}
+
+function setSource(key: string, state: SourceState): void {
+  const known = sourceStates.value.get(key);
+  if (known !== undefined && JSON.stringify(known) === JSON.stringify(state)) return;
+  sourceStates.value = new Map(sourceStates.value).set(key, state);
+}
+
+/** How long until the next full question: often while the sockets are silent, else seldom. */
+export function reconcileDelayMs(): number {
+  return isLive.value ? RECONCILE_MS : RECONCILE_WITHOUT_SOCKET_MS;
+}
+
+/** Forgets everything: another account or another site must not see a trace of the last. */
+export function forgetAssets(): void {
+  assets.clear();
+  recents.clear();
+  trails.clear();
+  pending = [];
+  sourceStates.value = new Map();
+  revision.value += 1;
+  catalogueRevision.value += 1;
+}

@@ -1,0 +1,19 @@
+// Which site the page shows. An account of one site never sees a choice.
+
+import { computed, signal } from '@preact/signals';
+import { session } from '../api/session';
+
+/** The site asked for by name, or null: the server takes the account's only one. */
+export const site = signal<string | null>(null);
+
+/** The site's name as the server told it. */
+export const siteTold = signal<string | null>(null);
+
+export const siteName = computed(() => site.value ?? siteTold.value);
+
+/** The sites to choose from; empty where there is nothing to choose. */
+export const siteChoices = computed<readonly string[]>(() => {
+  if (session.value.state !== 'signed_in') return [];
+  const named = session.value.account.sites.filter((each) => each !== '*');
+  return named.length > 1 ? named : [];
+});

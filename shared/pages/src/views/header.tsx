@@ -1,0 +1,114 @@
+// The top line: whose site, how live, what time it is, and who is looking.
+
+import { ageText } from '../domain/age';
+import { VIEWS } from '../domain/address';
+import { clockText, dateText, zoneText } from '../domain/times';
+import type { ZoneChoice } from '../domain/times';
+import { session, signOut } from '../api/session';
+import { PAGE } from '../page';
+import { clockAheadMs, nextZone, nowMs, shownZoneChoice, zone } from '../state/clock';
+import { isLive, sockets } from '../state/live';
+import { flipTheme, isDark } from '../state/preferences';
+import { siteChoices, siteName } from '../state/site';
+import { go, show, view } from '../state/view';
+import { ConditionMark, Icon, Mark } from './marks';
+import type { Condition } from './marks';
+import { helpOpen } from './shortcuts';
+
+const VIEW_TITLES = { overview: 'Overview', values: 'Values', map: 'Map', trends: 'Trends' } as const;
+
+export function Header() {
+  return (
+    <header class="top">
+      <div class="brand">
+        <Mark size={24} />
+        <span class="product">Headframe</span>
+        <SiteName />
+        <span class="tag">{PAGE}</span>
+      </div>
+      <nav aria-label="Views">
+        {VIEWS.map((each) => (
+          <button key={each} class="tab" aria-current={view.value === each ? 'page' : undefined} onClick={() => show(each)}>
+            {VIEW_TITLES[each]}
+          </button>
+        ))}
+      </nav>
+      <div class="tools">
+        <LiveMark />
+        <Clock />
+        <button class="quiet" onClick={flipTheme} aria-label={isDark() ? 'Switch to light' : 'Switch to dark'} title="Light or dark (t)">
+          <Icon name={isDark() ? 'sun' : 'moon'} />
+        </button>
+        <button class="quiet" onClick={() => (helpOpen.value = true)} aria-label="Help and keys" title="Help and keys (?)">
+          <Icon name="help" />
+        </button>
+        <AccountMark />
+      </div>
+    </header>
+  );
+}
+
+function SiteName() {
+  const choices = siteChoices.value;
+  if (choices.length === 0) return <h1 class="site">{siteName.value ?? '…'}</h1>;
+  return (
+    <h1 class="site">
+      <select aria-label="Site" value={siteName.value ?? ''} onChange={(event) => go({ site: event.currentTarget.value, series: [], selected: null })}>
+        {choices.map((each) => (
+          <option key={each}>{each}</option>
+        ))}
+      </select>
+    </h1>
+  );
+}
+
+function LiveMark() {
+  const states = Object.values(sockets).map(({ status }) => status.value.state);
+  const live = isLive.value;
+  const opening = !live && states.every((state) => state !== 'waiting');
+  const condition: Condition = live ? 'good' : opening ? 'waiting' : 'bad';
+  const word = live ? 'Live' : opening ? 'Connecting' : 'Interrupted';
+  return (
+    <span class={`pill ${condition}`} id="live-state" title="The live connection of this page to the server">
+      <ConditionMark condition={condition} />
+      {word}
+    </span>
+  );
+}
+
+const ZONE_TITLES: Record<ZoneChoice, string> = { site: 'site time', utc: 'UTC', browser: 'this computer' };
+
+function Clock() {
+  const now = nowMs.value;
+  const aheadMs = clockAheadMs.value;
+  return (
+    <button class="clock" onClick={nextZone} title="Change the time zone (z)">
+      <span class="date">{dateText(now, zone.value)}</span>
+      <time dateTime={new Date(now).toISOString()}>{clockText(now, zone.value)}</time>
+      <span class="zone">
+        {zoneText(now, zone.value)} <i>{ZONE_TITLES[shownZoneChoice.value]}</i>
+      </span>
+      {aheadMs !== null && (
+        <span class="clock-off" title="Ages and times on this page use the server's clock">
+          this computer is {ageText(Math.abs(aheadMs))} {aheadMs > 0 ? 'fast' : 'slow'}
+        </span>
+      )}
+    </button>
+  );
+}
+
+function AccountMark() {
+  if (session.value.state !== 'signed_in') return null;
+  const { username, roles } = session.value.account;
+  return (
+    <span class="account">
+      <span class="who">
+        <b>{username}</b>
+        <i>{roles.map((role) => role.replaceAll('_', ' ')).join(', ') || 'no role yet'}</i>
+      </span>
+      <button class="quiet" onClick={() => void signOut()} title="Sign out">
+        <Icon name="out" /> <span class="sign-out">Sign out</span>
+      </button>
+    </span>
+  );
+}
