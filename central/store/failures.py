@@ -1,6 +1,6 @@
 """What a PostgreSQL error means for the caller: try again later, or never. Owns the table."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import psycopg
@@ -28,7 +28,7 @@ def failure_of(error: psycopg.Error) -> CentralError:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def translated() -> Generator[None]:
     """Raise `StoreError` or `DataRefusedError` for what psycopg, its pool or SQLAlchemy raise."""
     try:
         yield

@@ -331,7 +331,9 @@ class RefreshTokenRow(Model):
     __tablename__ = "refresh_token"
     __table_args__ = (Index("refresh_token_family", "family_id"),)
     token_sha256: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
-    family_id: Mapped[str] = mapped_column(ForeignKey("refresh_family.family_id", ondelete="CASCADE"))
+    family_id: Mapped[str] = mapped_column(
+        ForeignKey("refresh_family.family_id", ondelete="CASCADE")
+    )
     issued_ms: Mapped[int] = mapped_column(BigInteger)
     expires_ms: Mapped[int] = mapped_column(BigInteger)
     used_ms: Mapped[int | None] = mapped_column(BigInteger)

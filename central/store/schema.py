@@ -59,16 +59,20 @@ def known_revision() -> str:
 def _connect(address: str) -> psycopg.Connection:
     connection = psycopg.connect(address, autocommit=True, application_name="headframe-migrate")
     # A session lock: it outlives each step's transaction and falls with the connection.
-    connection.execute(f"SET lock_timeout = '{_LOCK_WAIT_S}s'")
+    _set(connection, "lock_timeout", _LOCK_WAIT_S)
     connection.execute("SELECT pg_advisory_lock(%s)", (_MIGRATION_LOCK,))
-    connection.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT_S}s'")
-    connection.execute(f"SET statement_timeout = '{_STATEMENT_TIMEOUT_S}s'")
+    _set(connection, "lock_timeout", _LOCK_TIMEOUT_S)
+    _set(connection, "statement_timeout", _STATEMENT_TIMEOUT_S)
     name = sql.Identifier(SCHEMA_NAME)
     connection.execute("SET client_min_messages = warning")  # "already exists" is no news
     connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(name))
     connection.execute(sql.SQL("SET search_path = {}").format(name))
     connection.autocommit = False
     return connection
+
+
+def _set(connection: psycopg.Connection, name: str, seconds: int) -> None:
+    connection.execute("SELECT set_config(%s, %s, false)", (name, f"{seconds}s"))
 
 
 def _refuse_newer(connection: Connection) -> None:

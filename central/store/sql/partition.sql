@@ -1,0 +1,35 @@
+-- lock_creation: one creator at a time; the others find the partition made when their turn comes
+SELECT pg_advisory_xact_lock(hashtextextended('headframe.partition', 0));
+
+-- hurry: waiting for a table lock stops everyone who comes after us; rather try again later
+SELECT set_config('lock_timeout', '500ms', true);
+
+-- attached: the day partitions of a table there are; names sort by day
+SELECT c.relname::text FROM pg_inherits AS h
+JOIN pg_class AS c ON c.oid = h.inhrelid
+WHERE h.inhparent = %(table)s::regclass AND c.relname ~ '_d[0-9]{8}$'
+ORDER BY 1;
+
+-- create: outside the table at first; PARTITION OF would lock the whole table against readers
+CREATE TABLE {partition} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE);
+
+-- close_default: nobody may put rows of this day there while they are moved
+LOCK TABLE {default} IN ACCESS EXCLUSIVE MODE;
+
+-- take_from_default: rows that came while the day was outside the window move to their partition
+WITH moved AS (
+    DELETE FROM {default} WHERE {column} >= {first} AND {column} < {end} RETURNING *
+)
+INSERT INTO {partition} SELECT * FROM moved;
+
+-- attach: readers and writers of other days go on meanwhile
+ALTER TABLE {table} ATTACH PARTITION {partition} FOR VALUES FROM ({first}) TO ({end});
+
+-- has_pending: a day with batches not yet unpacked is kept, however old
+SELECT EXISTS (SELECT FROM {partition} WHERE state = 'received');
+
+-- drop: frees the disk at once, unlike DELETE
+DROP TABLE {partition};
+
+-- empty_default: batches received while the clock stood outside every day partition
+DELETE FROM sync_batch_default WHERE received_at < %(before)s AND state <> 'received';
