@@ -1,0 +1,31 @@
+"""Does a HELLO fit: the certificate, the protocol, what the store holds. Pure."""
+
+from central.inbox.events import EdgeIdentity
+from central.inbox.ports import SessionGrant
+from shared.sync.frames import PROTOCOL, Hello, RefuseCode
+
+
+def misfit(hello: Hello, identity: EdgeIdentity) -> tuple[RefuseCode, str] | None:
+    """Return why ``hello`` cannot be from the edge of the certificate; None if it can."""
+    named = EdgeIdentity(hello.site, hello.edge_id)
+    if named != identity:
+        return RefuseCode.BAD_IDENTITY, f"HELLO says {named}, the certificate says {identity}"
+    if hello.protocol != PROTOCOL:
+        detail = f"the edge speaks protocol {hello.protocol}, central speaks {PROTOCOL}"
+        return RefuseCode.BAD_PROTOCOL, detail
+    return None
+
+
+def held_beyond(hello: Hello, grant: SessionGrant) -> str | None:
+    """Return what the store holds that the edge's log has never had; None if nothing.
+
+    Such an edge was restored from an old image. It would give numbers to new batches that are
+    taken by other batches here, so it must not go on under this epoch.
+    """
+    for lane, held in sorted(grant.lanes.items()):
+        extent = hello.lanes.get(lane)
+        last_seq = extent.last_seq if extent else 0
+        if held.last is not None and held.last > last_seq:
+            return f"lane {lane} is held up to {held.last}, the edge's log ends at {last_seq}"
+    known, count = grant.series_known, hello.series_count
+    return f"{known} series are known, the edge's log has {count}" if known > count else None
