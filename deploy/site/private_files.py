@@ -9,8 +9,16 @@ _PASSWORD_LETTERS = string.ascii_letters + string.digits  # safe in shells, TOML
 PASSWORD_LENGTH = 28  # 62**28 is 166 bits
 
 
-def write_private(file: Path, content: str | bytes, *, mode: int = 0o600) -> None:
+def write_private(
+    file: Path,
+    content: str | bytes,
+    *,
+    mode: int = 0o600,
+    owner: tuple[int, int] | None = None,
+) -> None:
     """Replace ``file`` by ``content`` atomically and durably, readable as ``mode`` says.
+
+    ``owner`` is the uid and gid to give it to; None keeps the caller's.
 
     Raises:
         OSError: if the folder cannot be written; ``file`` is then as it was.
@@ -23,8 +31,10 @@ def write_private(file: Path, content: str | bytes, *, mode: int = 0o600) -> Non
         with os.fdopen(descriptor, "wb") as out:
             out.write(data)
             out.flush()
+            os.fchmod(out.fileno(), mode)  # whatever the umask was
+            if owner is not None:
+                os.fchown(out.fileno(), *owner)
             os.fsync(out.fileno())
-        draft.chmod(mode)  # whatever the umask was
         draft.replace(file)
     except OSError:
         draft.unlink(missing_ok=True)

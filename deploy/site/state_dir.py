@@ -98,6 +98,7 @@ def open_state_dir(folder: Path) -> StateDir:
             write_private(state.marker, json.dumps({"format": STATE_FORMAT}) + "\n")
         for name in _FOLDERS:
             (state.root / name).mkdir(mode=0o700, exist_ok=True)
+        state.run.chmod(_passable())
         write_private(state.run / "writable", "")
     except OSError as error:
         raise unusable(state.root, error) from error
@@ -136,10 +137,14 @@ def owned(state: StateDir) -> Generator[None]:
 
 def _make_root(root: Path) -> None:
     if not root.exists():
-        # As root the database runs under another account, which must be able to pass through.
-        root.mkdir(parents=True, mode=0o711 if os.geteuid() == 0 else 0o700)
+        root.mkdir(parents=True, mode=_passable())
     if not root.is_dir():
         raise SiteUsageError(f"--state {root}: is a file, expected a folder")
+
+
+def _passable() -> int:
+    # As root the database runs under another account, which must be able to pass through.
+    return 0o711 if os.geteuid() == 0 else 0o700
 
 
 def _check_version(state: StateDir) -> None:
