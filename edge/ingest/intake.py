@@ -1,0 +1,287 @@
+"""From messages to the log: the work loop of ingest. Owns order, backpressure and the promise.
+
+The promise: a message is acknowledged only after everything it produced is on disk, refusals first,
+samples second. In that order a crash between the two makes a refusal appear twice at worst; in the
+other order its redelivery would be taken for a duplicate and the refusal would be lost.
+
+Messages are judged in arrival order into a group; groups are committed one after the other, so
+that acknowledgements leave in the order of arrival. What a full log refuses is tried again for ever
+and stays unacknowledged meanwhile; reading stops, and the broker keeps what it cannot deliver.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from edge.errors import LogError
+from edge.ingest.admission import SLICE_SAMPLES, Admission
+from edge.ingest.group import Acknowledge, Group
+from edge.ingest.window import WindowGuess
+from edge.ingest.wire import Publish
+from edge.log.records import Committed, PendingBatch, QuarantineEntry
+from edge.metrics import EdgeMetrics
+from shared.clock import Clock
+from shared.logs import get_log
+
+# Judging stops here and waits for the disk. All of it fits into two generations of `seen.py`.
+JUDGED_SAMPLES_MAX: Final = 50_000
+JUDGED_VALUES_MAX: Final = 100_000  # about 10 MB of rows
+# Reading stops here. 20,000 messages are 4 s at 5,000 a second: no disk stalls longer unnoticed.
+WAITING_MESSAGES_MAX: Final = 20_000
+WAITING_BYTES_MAX: Final = 33_554_432  # four payloads of the largest size that may be configured
+RESUME_PART: Final = 0.5  # reading goes on when this part of either limit is left
+# A commit is not held back for company when it is this large already: about 20 KB encoded.
+COMMIT_VALUES: Final = 8_192
+# Larger payloads are decoded in a thread, which hands the interpreter over every 5 ms.
+INLINE_PAYLOAD_MAX_BYTES: Final = 32_768
+COMMIT_RETRY_MIN_S: Final = 0.1
+COMMIT_RETRY_MAX_S: Final = 5.0  # a disk that was freed by hand is used again this soon
+
+
+class SampleLog(Protocol):
+    """What ingest needs of the log; each call returns when it is durable."""
+
+    async def append(self, batch: PendingBatch) -> Committed:
+        """Store the batch, all or nothing; LogError (LogFullError) when it cannot."""
+        ...
+
+    async def quarantine(self, entries: Sequence[QuarantineEntry]) -> None:
+        """Store the refusals; LogError when it cannot."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What has been read and is not durable yet."""
+
+    messages: int
+    size_bytes: int
+    trouble: str | None  # why the log refuses to take more, if so
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    message: Publish
+    acknowledge: Acknowledge
+    received_ms: int
+    received_s: float
+
+
+class Intake:
+    """Judges and commits what it is offered. Run ``run`` in a task; ``offer`` never blocks."""
+
+    def __init__(
+        self,
+        *,
+        admission: Admission,
+        log: SampleLog,
+        linger_s: float,
+        clock: Clock,
+        metrics: EdgeMetrics,
+        committed: Callable[[PendingBatch], None],
+    ) -> None:
+        self._admission = admission
+        self._log = log
+        self._linger_s = linger_s
+        self._clock = clock
+        self._metrics = metrics
+        self._counts = metrics.ingest
+        self._committed = committed
+        self._waiting: deque[_Waiting] = deque()
+        self._waiting_bytes = 0
+        self._arrived = asyncio.Event()
+        self._arrived_s = 0.0
+        self._group = Group(0.0)
+        self._committing: Group | None = None
+        self._between_messages = asyncio.Event()
+        self._between_messages.set()
+        self._filled = asyncio.Event()  # the group has something to commit
+        self._hurry = asyncio.Event()  # and there is no reason to wait for more
+        self._relieved = asyncio.Event()  # the group was taken by the committer
+        self._settled = asyncio.Event()
+        self._window = WindowGuess()
+        self._resume: Callable[[], None] | None = None
+        self._trouble: str | None = None
+        self._warnings = get_log("ingest")
+
+    @property
+    def load(self) -> Load:
+        """Return what is on its way; all of it is still the broker's responsibility."""
+        groups = [group for group in (self._group, self._committing) if group is not None]
+        return Load(
+            len(self._waiting) + sum(group.messages for group in groups),
+            self._waiting_bytes + sum(group.size_bytes for group in groups),
+            self._trouble,
+        )
+
+    @property
+    def is_full(self) -> bool:
+        """Tell whether whoever reads must stop until its ``on_relief`` callback is called."""
+        load = self.load
+        return load.messages >= WAITING_MESSAGES_MAX or load.size_bytes >= WAITING_BYTES_MAX
+
+    def on_relief(self, resume: Callable[[], None]) -> None:
+        """Set what is called, on the loop, when there is room again."""
+        self._resume = resume
+
+    def offer(self, messages: Sequence[Publish], acknowledge: Acknowledge) -> None:
+        """Take messages in the order of arrival; ``acknowledge`` is called when they are durable.
+
+        Nothing is refused here: the reader looks at ``is_full`` and stops.
+        """
+        received_ms, received_s = self._clock.utc_ms(), self._clock.monotonic_s()
+        self._arrived_s = received_s
+        for message in messages:
+            self._waiting.append(_Waiting(message, acknowledge, received_ms, received_s))
+            self._waiting_bytes += len(message.payload)
+        self._arrived.set()
+
+    async def run(self) -> None:
+        """Judge and commit until cancelled; only a broken programme makes it raise."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._judge_all(), name="judging")
+            group.create_task(self._commit_all(), name="committing")
+
+    async def flush(self) -> None:
+        """Return when everything offered so far is durable and acknowledged."""
+        while self.load.messages:
+            self._settled.clear()
+            self._hurry.set()
+            await self._settled.wait()
+
+    async def _judge_all(self) -> None:
+        while True:
+            if not self._waiting:
+                self._arrived.clear()
+                await self._arrived.wait()
+            done = 0
+            while self._waiting and done < SLICE_SAMPLES:
+                done += await self._judge_next()
+            self._announce()
+            await asyncio.sleep(0)
+
+    def _announce(self) -> None:
+        group = self._group
+        if not group.messages:
+            return
+        self._filled.set()
+        in_flight = self.load.messages
+        self._window.arrived(in_flight)
+        if group.values >= COMMIT_VALUES or self._window.is_reached(in_flight):
+            self._hurry.set()
+
+    async def _judge_next(self) -> int:
+        """Judge the oldest waiting message; return about how many samples that took."""
+        while self._has_enough():
+            self._announce()
+            self._hurry.set()
+            self._relieved.clear()
+            await self._relieved.wait()
+        waiting = self._waiting[0]
+        message = waiting.message
+        if len(message.payload) > INLINE_PAYLOAD_MAX_BYTES:
+            contents = await asyncio.to_thread(self._admission.decode, message)
+        else:
+            contents = self._admission.decode(message)
+        self._waiting.popleft()
+        self._waiting_bytes -= len(message.payload)
+        group = self._group
+        if not group.messages:
+            group.opened_s = waiting.received_s
+        samples = group.samples
+        group.begin_message(message, waiting.acknowledge, waiting.received_ms)
+        for _ in self._admission.admit(message, contents, waiting.received_ms, group):
+            self._between_messages.clear()  # the group must not be committed now
+            await asyncio.sleep(0)
+        self._between_messages.set()
+        return 1 + group.samples - samples
+
+    def _has_enough(self) -> bool:
+        return self._group.samples >= JUDGED_SAMPLES_MAX or self._group.values >= JUDGED_VALUES_MAX
+
+    async def _commit_all(self) -> None:
+        while True:
+            await self._filled.wait()
+            await self._linger()
+            while not self._between_messages.is_set():
+                await self._between_messages.wait()
+            group, self._group = self._group, Group(self._clock.monotonic_s())
+            self._committing = group
+            self._filled.clear()
+            self._hurry.clear()
+            self._relieved.set()
+            await self._commit(group)
+            self._counts.acknowledged += group.acknowledge()
+            self._committing = None
+            self._settled.set()
+            self._offer_relief()
+
+    async def _linger(self) -> None:
+        """Wait for company until the group is old, large or all that the broker will send."""
+        linger_s = self._linger_s
+        left_s = linger_s - (self._clock.monotonic_s() - self._group.opened_s)
+        if left_s <= 0 or self._hurry.is_set():
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(left_s):
+                await self._hurry.wait()
+        if not self._hurry.is_set():
+            self._window.lingered(
+                in_flight=self.load.messages,
+                silent_s=self._clock.monotonic_s() - self._arrived_s,
+                linger_s=linger_s,
+            )
+
+    async def _commit(self, group: Group) -> None:
+        started_s = self._clock.monotonic_s()
+        entries = group.entries
+        if entries:
+            await self._persist("quarantine", lambda: self._log.quarantine(entries))
+        batch = group.batch(*self._admission.catalogue.take_new())
+        if batch is not None:
+            await self._persist("append", lambda: self._log.append(batch))
+        now_s = self._clock.monotonic_s()
+        self._counts.commits += 1
+        self._counts.values += group.values
+        self._metrics.commit_latency_s.observe(now_s - started_s)
+        self._metrics.message_latency_s.observe(now_s - group.opened_s)
+        self._metrics.commit_messages.observe(group.messages)
+        if batch is not None:
+            self._committed(batch)
+
+    async def _persist(self, what: str, write: Callable[[], Awaitable[object]]) -> None:
+        """Repeat ``write`` until it succeeds: nothing that was read may be given up."""
+        retry_s = COMMIT_RETRY_MIN_S
+        while True:
+            try:
+                await write()
+            except LogError as error:
+                self._counts.commit_failures += 1
+                self._trouble = f"{error.code}: {error}"
+                self._warnings.error(
+                    "nothing is acknowledged until the log takes it",
+                    what=what,
+                    code=error.code,
+                    detail=str(error),
+                    retry_s=retry_s,
+                    messages_waiting=self.load.messages,
+                )
+            else:
+                if self._trouble is not None:
+                    self._warnings.warning("the log takes messages again", what=what)
+                    self._trouble = None
+                return
+            await asyncio.sleep(retry_s)
+            retry_s = min(retry_s * 2, COMMIT_RETRY_MAX_S)
+
+    def _offer_relief(self) -> None:
+        load = self.load
+        has_room = (
+            load.messages <= WAITING_MESSAGES_MAX * RESUME_PART
+            and load.size_bytes <= WAITING_BYTES_MAX * RESUME_PART
+        )
+        if has_room and self._resume is not None:
+            self._resume()
