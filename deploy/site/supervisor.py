@@ -1,0 +1,98 @@
+"""Starts the children in order, keeps them alive, and stops them in order."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from deploy.errors import SiteError
+from deploy.site.broker_refusals import refusal_reason
+from deploy.site.child import TAIL_LINES, Child, Surroundings
+from deploy.site.children import ChildSpec
+from deploy.site.log_lines import Shown, admit, weighty
+from deploy.site.supervision import Phase
+
+FOLLOW_LOGS_EVERY_S = 0.25
+BROKER = "broker"
+
+
+class Supervisor:
+    """Owns the children of one site; ``run`` in a task, then ``start_all`` and ``stop_all``."""
+
+    def __init__(
+        self, specs: Sequence[ChildSpec], stop_stages: Sequence[Sequence[str]], around: Surroundings
+    ) -> None:
+        """``specs`` in the order of their start, ``stop_stages`` in that of their end."""
+        assert sorted(name for stage in stop_stages for name in stage) == sorted(
+            spec.name for spec in specs
+        )
+        self.children = {spec.name: Child(spec, around) for spec in specs}
+        self.refusals: dict[str, int] = {}
+        self._stop_stages = stop_stages
+        self._around = around
+        self._shown: dict[str, Shown] = {}
+
+    async def run(self) -> None:
+        """Supervise until every child has ended."""
+        async with asyncio.TaskGroup() as group:
+            follower = group.create_task(self._follow_logs(), name="logs")
+            runs = [
+                group.create_task(child.run(), name=f"child-{name}")
+                for name, child in self.children.items()
+            ]
+            await asyncio.wait(runs)
+            follower.cancel()
+
+    async def start_all(self) -> None:
+        """Start one child after the other, each when its predecessor answers.
+
+        Raises:
+            SiteError: if one does not come up; those started so far still run.
+        """
+        for child in self.children.values():
+            await child.spec.before_first_start()
+            child.start()
+            await child.settled.wait()
+            if child.state.phase is not Phase.READY:
+                raise SiteError(self._why_not(child))
+            await child.spec.after_first_ready()
+
+    async def stop_all(self) -> None:
+        """Stop stage after stage; returns when every child has ended."""
+        for stage in self._stop_stages:
+            children = [self.children[name] for name in stage]
+            for child in children:
+                child.stop()
+            for child in children:
+                await child.ended.wait()
+
+    def hurry(self) -> None:
+        """Force whatever is stopping; the later stages still end in order."""
+        for child in self.children.values():
+            child.hurry()
+
+    def phases(self) -> Mapping[str, Phase]:
+        """Return where each child stands."""
+        return {name: child.state.phase for name, child in self.children.items()}
+
+    async def _follow_logs(self) -> None:
+        while True:
+            for name, child in self.children.items():
+                for line in child.log.new_lines():
+                    self._judge_line(name, line)
+            await asyncio.sleep(FOLLOW_LOGS_EVERY_S)
+
+    def _judge_line(self, name: str, line: str) -> None:
+        reason = refusal_reason(line) if name == BROKER else None
+        if reason is not None:
+            self.refusals[reason] = self.refusals.get(reason, 0) + 1
+        text = weighty(line)
+        if text is None:
+            return
+        now_s = self._around.clock.monotonic_s()
+        self._shown[name], allowed = admit(self._shown.get(name, Shown()), now_s)
+        if allowed:
+            self._around.announcer.log_line(name, text)
+
+    def _why_not(self, child: Child) -> str:
+        tail = "\n".join(f"  {child.spec.name} | {line}" for line in child.log.tail(TAIL_LINES))
+        log = self._around.state.logs / f"{child.spec.name}.log"
+        return f"{child.spec.name} did not start (exit code {child.exit_code}); {log}:\n{tail}"
