@@ -3,6 +3,7 @@
 psycopg's own ``datetime`` ends in the year 9999 and costs more than the query around it.
 """
 
+from dataclasses import dataclass
 from struct import Struct
 from typing import Any
 
@@ -11,6 +12,7 @@ from psycopg.abc import AdaptContext, Buffer
 from psycopg.adapt import Dumper, Loader
 from psycopg.errors import DataError
 from psycopg.pq import Format
+from psycopg.types.array import ListBinaryDumper
 
 POSTGRES_EPOCH_MS = 946_684_800_000  # 2000-01-01T00:00Z, where PostgreSQL counts from
 # timestamptz reaches from 4714-11-24 BC to the end of 294276 AD, in microseconds from its epoch.
@@ -23,10 +25,11 @@ _INT64 = Struct(">q")
 _TIMESTAMPTZ = postgres.types["timestamptz"].oid
 
 
-class Instant(int):
+@dataclass(frozen=True, slots=True, order=True)
+class Instant:
     """Milliseconds since 1970-01-01T00:00Z, sent to PostgreSQL as ``timestamptz``."""
 
-    __slots__ = ()
+    ts_ms: int
 
 
 def clamped(ts_ms: int) -> Instant:
@@ -39,9 +42,9 @@ class _InstantDumper(Dumper):
     oid = _TIMESTAMPTZ
 
     def dump(self, obj: Instant) -> Buffer:
-        if not INSTANT_MS_MIN <= obj <= INSTANT_MS_MAX:
-            raise DataError(f"time {int(obj)} ms is outside what PostgreSQL can hold")
-        return _INT64.pack((obj - POSTGRES_EPOCH_MS) * 1000)
+        if not INSTANT_MS_MIN <= obj.ts_ms <= INSTANT_MS_MAX:
+            raise DataError(f"time {obj.ts_ms} ms is outside what PostgreSQL can hold")
+        return _INT64.pack((obj.ts_ms - POSTGRES_EPOCH_MS) * 1000)
 
 
 class _InstantLoader(Loader):
@@ -56,3 +59,5 @@ def register_instants(context: AdaptContext) -> None:
     """Make ``context`` send `Instant` as timestamptz and read binary timestamptz as int (ms)."""
     context.adapters.register_dumper(Instant, _InstantDumper)
     context.adapters.register_loader(_TIMESTAMPTZ, _InstantLoader)
+    # Arrays in binary too: there is no text form of an Instant, and bytes would double in size.
+    context.adapters.register_dumper(list, ListBinaryDumper)

@@ -1,0 +1,101 @@
+"""Batches on their way from the inbox to the partitions. Pure types; owns no decision."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.domain.samples import Value
+
+
+class EpochKey(NamedTuple):
+    """One installation of one edge: the scope of series numbers and batch numbers."""
+
+    site_id: int
+    edge_node_id: int
+    epoch: int
+
+
+class ClaimKey(NamedTuple):
+    """Where a batch stands in the inbox."""
+
+    epoch_key: EpochKey
+    lane: int
+    seq: int
+    received_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A batch that this transaction alone may unpack."""
+
+    key: ClaimKey
+    n: int  # samples, as the edge said
+    recv_max_ms: int  # when the edge had received the newest of them
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeriesMap:
+    """What the series numbers of one epoch mean; three parallel arrays, ``ix`` ascending."""
+
+    ix: NDArray[np.uint32]
+    series_id: NDArray[np.int32]
+    value_type: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Poison:
+    """A claimed batch that can never be unpacked, and why."""
+
+    key: ClaimKey
+    reason: str  # stable word, counted by
+    detail: str  # sentence for people
+
+
+@dataclass(frozen=True, slots=True)
+class LatestRow:
+    """The newest sample of one series among those unpacked together."""
+
+    site_id: int
+    series_id: int
+    ts_ms: int
+    ranked_ms: int  # the device's time, but never after the edge had the sample
+    value: Value
+    quality: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Everything one unpacking transaction writes."""
+
+    copy: tuple[bytes, ...]  # pieces of one binary COPY of `sample`
+    rows: int
+    days: frozenset[int]  # UTC days (since 1970-01-01) that the rows fall on
+    latest: tuple[LatestRow, ...]
+    poison: tuple[Poison, ...]
+
+
+Prepare = Callable[[Sequence[Claim], Mapping[EpochKey, SeriesMap]], Prepared]
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What one call of the unpacker did; all of it is committed."""
+
+    batches: int = 0
+    rows: int = 0
+    quarantined: tuple[Poison, ...] = field(default=())
+
+    def __bool__(self) -> bool:
+        """Tell whether there was anything to do."""
+        return bool(self.batches or self.quarantined)
+
+    def __add__(self, other: "Applied") -> "Applied":
+        return Applied(
+            self.batches + other.batches,
+            self.rows + other.rows,
+            self.quarantined + other.quarantined,
+        )

@@ -1,0 +1,65 @@
+-- claim_oldest: oldest first; what another unpacker has in hand is skipped, not waited for
+SELECT site_id, edge_node_id, epoch, lane, seq, received_at, n
+FROM sync_batch
+WHERE state = 'received'
+ORDER BY received_at
+LIMIT %(batches_max)s
+FOR NO KEY UPDATE SKIP LOCKED;
+
+-- claim_one: a batch by its identity, to find out whether it alone is at fault
+SELECT site_id, edge_node_id, epoch, lane, seq, received_at, n
+FROM sync_batch
+WHERE site_id = %(site_id)s AND edge_node_id = %(edge_node_id)s AND epoch = %(epoch)s
+    AND lane = %(lane)s AND seq = %(seq)s AND received_at = %(received_at)s
+    AND state = 'received'
+FOR NO KEY UPDATE SKIP LOCKED;
+
+-- bodies: of the claimed batches, in the order of their keys; the bounds leave partitions out
+SELECT b.recv_max_ms, b.body
+FROM unnest(%(site_ids)s::int[], %(edge_node_ids)s::int[], %(epochs)s::int[],
+    %(lanes)s::smallint[], %(seqs)s::bigint[], %(received_ats)s::timestamptz[]
+) WITH ORDINALITY AS k (site_id, edge_node_id, epoch, lane, seq, received_at, position)
+JOIN sync_batch AS b USING (site_id, edge_node_id, epoch, lane, seq, received_at)
+WHERE b.received_at BETWEEN %(received_first)s AND %(received_last)s
+ORDER BY k.position;
+
+-- settle: the flip that makes unpacking happen once, in the transaction of the rows
+UPDATE sync_batch AS b SET state = %(state)s
+FROM unnest(%(site_ids)s::int[], %(edge_node_ids)s::int[], %(epochs)s::int[],
+    %(lanes)s::smallint[], %(seqs)s::bigint[], %(received_ats)s::timestamptz[]
+) AS k (site_id, edge_node_id, epoch, lane, seq, received_at)
+WHERE b.site_id = k.site_id AND b.edge_node_id = k.edge_node_id AND b.epoch = k.epoch
+    AND b.lane = k.lane AND b.seq = k.seq AND b.received_at = k.received_at
+    AND b.received_at BETWEEN %(received_first)s AND %(received_last)s
+    AND b.state = 'received';
+
+-- keep_poison: verbatim, with the reason; the inbox row goes with its day, this one stays
+INSERT INTO sync_quarantine (site_id, edge_node_id, epoch, lane, seq, reason, detail, n,
+    t_min_ms, t_max_ms, recv_min_ms, recv_max_ms, sha256, body)
+SELECT site_id, edge_node_id, epoch, lane, seq, %(reason)s, %(detail)s, n,
+    t_min_ms, t_max_ms, recv_min_ms, recv_max_ms, sha256, body
+FROM sync_batch
+WHERE site_id = %(site_id)s AND edge_node_id = %(edge_node_id)s AND epoch = %(epoch)s
+    AND lane = %(lane)s AND seq = %(seq)s AND received_at = %(received_at)s
+ON CONFLICT DO NOTHING;
+
+-- copy: rows are routed to their day; sorted by series they fill neighbouring places
+COPY sample (site_id, series_id, ts, v, i, q, s) FROM STDIN (FORMAT binary);
+
+-- raise_latest: a value replaces another only if it ranks no lower; rows are locked in key order,
+-- so that unpackers cannot wait for each other; returns what is new to the screens
+INSERT INTO latest AS l (site_id, series_id, ts, ranked_at, v, i, q, s)
+SELECT site_id, series_id, ts, ranked_at, v, i, q, s
+FROM unnest(%(site_ids)s::int[], %(series_ids)s::int[], %(ts)s::timestamptz[],
+    %(ranked_at)s::timestamptz[], %(v)s::float8[], %(i)s::bigint[], %(q)s::smallint[],
+    %(s)s::text[]
+) AS new (site_id, series_id, ts, ranked_at, v, i, q, s)
+ORDER BY site_id, series_id
+ON CONFLICT (site_id, series_id) DO UPDATE
+SET ts = excluded.ts, ranked_at = excluded.ranked_at,
+    v = excluded.v, i = excluded.i, q = excluded.q, s = excluded.s
+WHERE (excluded.ranked_at, excluded.ts) >= (l.ranked_at, l.ts)
+RETURNING series_id;
+
+-- notify_live: delivered at the commit, so that who hears it finds the values
+SELECT pg_notify('headframe_live', payload) FROM unnest(%(payloads)s::text[]) AS payload;

@@ -1,0 +1,97 @@
+"""What an edge sends to central, made up: greetings, catalogue entries, batches of samples."""
+
+from collections.abc import Sequence
+from hashlib import sha256
+from uuid import UUID
+
+from shared.codec.body import encode_body
+from shared.codec.columns import columns_from_rows
+from shared.domain.samples import Value, ValueType
+from shared.sync.frames import Batch, Hello, LaneExtent, SeriesEntry
+
+NOW_MS = 1_795_435_200_000  # 2026-11-23T12:00Z
+LANE = 2  # telemetry
+
+Sample = (
+    tuple[int, int, Value] | tuple[int, int, Value, int]
+)  # series number, ts_ms, value, quality
+
+
+def hello(
+    *,
+    site: str = "kaduna",
+    edge_id: str = "edge-1",
+    install: int = 1,
+    epoch: int = 0,
+    boot_id: str = "boot-1",
+) -> Hello:
+    """Return the greeting of installation number ``install``."""
+    return Hello(
+        site=site,
+        edge_id=edge_id,
+        install_uuid=str(UUID(int=install)),
+        boot_id=boot_id,
+        epoch=epoch,
+        software="0.1.0",
+        lanes={LANE: LaneExtent(1, 0)},
+        series_count=0,
+        sent_at_ms=NOW_MS,
+    )
+
+
+def entry(
+    ix: int,
+    metric: str = "ch4_pct",
+    *,
+    asset_id: str = "ch4-01",
+    kind: str = "sensor",
+    unit: str = "%",
+    value_type: ValueType = ValueType.NUMBER,
+) -> SeriesEntry:
+    """Return one catalogue entry."""
+    return SeriesEntry(ix, kind, asset_id, metric, unit, value_type)
+
+
+def type_of(value: Value) -> ValueType:
+    """Return how ingest stores ``value``."""
+    match value:
+        case bool():
+            return ValueType.FLAG
+        case str():
+            return ValueType.TEXT
+        case int():
+            return ValueType.INTEGER
+        case float():
+            return ValueType.NUMBER
+
+
+def batch(
+    seq: int, samples: Sequence[Sample], *, lane: int = LANE, recv_max_ms: int = NOW_MS
+) -> Batch:
+    """Return a batch of ``samples``."""
+    rows = [(*sample, 0)[:4] for sample in samples]
+    columns = columns_from_rows(
+        [row[0] for row in rows],
+        [type_of(row[2]) for row in rows],
+        [row[1] for row in rows],
+        [row[2] for row in rows],
+        [row[3] for row in rows],
+    )
+    return batch_of_body(seq, encode_body(columns), len(rows), lane=lane, recv_max_ms=recv_max_ms)
+
+
+def batch_of_body(
+    seq: int, body: bytes, n: int, *, lane: int = LANE, recv_max_ms: int = NOW_MS
+) -> Batch:
+    """Return a batch with any bytes as its body."""
+    return Batch(
+        lane=lane,
+        seq=seq,
+        n=n,
+        t_min_ms=NOW_MS,
+        t_max_ms=NOW_MS,
+        recv_min_ms=NOW_MS,
+        recv_max_ms=recv_max_ms,
+        sha256=sha256(body).digest(),
+        body=body,
+    )
