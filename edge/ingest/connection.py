@@ -7,7 +7,7 @@ again is the reader's business (``mqtt.py``).
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
-from typing import Final, assert_never
+from typing import Final, assert_never, cast
 
 from edge.errors import BrokerError
 from edge.ingest.intake import Intake
@@ -94,8 +94,7 @@ class BrokerConnection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send CONNECT."""
-        assert isinstance(transport, asyncio.Transport), "MQTT runs over a stream"
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
         self._send(self._connect)
 
     def get_buffer(self, sizehint: int) -> memoryview:

@@ -19,7 +19,7 @@ from typing import Final, Protocol
 from edge.errors import LogError
 from edge.ingest.admission import SLICE_SAMPLES, Admission
 from edge.ingest.group import Acknowledge, Group
-from edge.ingest.window import WindowGuess
+from edge.ingest.pace import SILENCE_S, Pace
 from edge.ingest.wire import Publish
 from edge.log.records import Committed, PendingBatch, QuarantineEntry
 from edge.metrics import EdgeMetrics
@@ -102,7 +102,7 @@ class Intake:
         self._hurry = asyncio.Event()  # and there is no reason to wait for more
         self._relieved = asyncio.Event()  # the group was taken by the committer
         self._settled = asyncio.Event()
-        self._window = WindowGuess()
+        self._pace = Pace()
         self._resume: Callable[[], None] | None = None
         self._trouble: str | None = None
         self._warnings = get_log("ingest")
@@ -134,6 +134,7 @@ class Intake:
         """
         received_ms, received_s = self._clock.utc_ms(), self._clock.monotonic_s()
         self._arrived_s = received_s
+        self._pace.arrived(received_s)
         for message in messages:
             self._waiting.append(_Waiting(message, acknowledge, received_ms, received_s))
             self._waiting_bytes += len(message.payload)
@@ -168,9 +169,7 @@ class Intake:
         if not group.messages:
             return
         self._filled.set()
-        in_flight = self.load.messages
-        self._window.arrived(in_flight)
-        if group.values >= COMMIT_VALUES or self._window.is_reached(in_flight):
+        if group.values >= COMMIT_VALUES:
             self._hurry.set()
 
     async def _judge_next(self) -> int:
@@ -208,32 +207,32 @@ class Intake:
             await self._linger()
             while not self._between_messages.is_set():
                 await self._between_messages.wait()
-            group, self._group = self._group, Group(self._clock.monotonic_s())
+            now_s = self._clock.monotonic_s()
+            self._pace.closed(silent_s=now_s - self._arrived_s)
+            group, self._group = self._group, Group(now_s)
             self._committing = group
             self._filled.clear()
             self._hurry.clear()
             self._relieved.set()
             await self._commit(group)
             self._counts.acknowledged += group.acknowledge()
+            self._pace.acknowledged(self._clock.monotonic_s())
             self._committing = None
             self._settled.set()
             self._offer_relief()
 
     async def _linger(self) -> None:
-        """Wait for company until the group is old, large or all that the broker will send."""
-        linger_s = self._linger_s
-        left_s = linger_s - (self._clock.monotonic_s() - self._group.opened_s)
-        if left_s <= 0 or self._hurry.is_set():
-            return
-        with suppress(TimeoutError):
-            async with asyncio.timeout(left_s):
-                await self._hurry.wait()
-        if not self._hurry.is_set():
-            self._window.lingered(
-                in_flight=self.load.messages,
-                silent_s=self._clock.monotonic_s() - self._arrived_s,
-                linger_s=linger_s,
-            )
+        """Wait for company until the group is old or large, or the broker waits for us."""
+        while not self._hurry.is_set():
+            now_s = self._clock.monotonic_s()
+            wait_s = self._group.opened_s + self._linger_s - now_s
+            if self._pace.broker_waits:
+                wait_s = min(wait_s, self._arrived_s + SILENCE_S - now_s)
+            if wait_s <= 0:
+                return
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await self._hurry.wait()
 
     async def _commit(self, group: Group) -> None:
         started_s = self._clock.monotonic_s()
