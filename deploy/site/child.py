@@ -148,7 +148,9 @@ class Child:
         await self._triggers.put((Trigger.EXITED, run))
 
     async def _probe(self, run: int) -> None:
-        while not await self.spec.answers():
+        while True:
+            if await self.spec.answers():
+                break
             await asyncio.sleep(PROBE_EVERY_S)
         await self._triggers.put((Trigger.ANSWERED, run))
 

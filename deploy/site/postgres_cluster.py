@@ -1,17 +1,17 @@
 """The embedded PostgreSQL's data: made once, checked and configured at every start."""
 
-import asyncio
 import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.errors import SiteError, SiteUsageError
+from deploy.errors import SiteUsageError
 from deploy.site.children import Account, Launch
 from deploy.site.leftovers import FAST_SHUTDOWN, postmaster_pid
 from deploy.site.postgres_binaries import PostgresBinaries
 from deploy.site.postgres_settings import ADMIN_ROLE, HBA, configuration_text
 from deploy.site.private_files import kept_password, write_private
+from deploy.site.program import run_to_end
 from deploy.site.state_dir import StateDir
 
 INITDB_TIMEOUT_S = 120.0  # 1 s here; slow flash takes its time
@@ -104,31 +104,15 @@ async def _make_cluster(cluster: Cluster) -> None:
         account=cluster.account,
     )
     try:
-        await _run_to_end(launch)
+        await run_to_end(
+            "initdb",
+            launch.argv(),
+            timeout_s=INITDB_TIMEOUT_S,
+            variables={"LC_ALL": "C", "TZ": "UTC"},
+        )
         draft.rename(cluster.data)
     finally:
         password_file.unlink(missing_ok=True)
-
-
-async def _run_to_end(launch: Launch) -> None:
-    child = await asyncio.create_subprocess_exec(
-        *launch.argv(),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        cwd=launch.folder,
-        env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},
-    )
-    try:
-        async with asyncio.timeout(INITDB_TIMEOUT_S):
-            output, _ = await child.communicate()
-    except TimeoutError:
-        child.kill()
-        await child.wait()
-        raise SiteError(f"initdb did not end within {INITDB_TIMEOUT_S:.0f} s") from None
-    if child.returncode != 0:
-        tail = output.decode(errors="replace").strip()[-1000:]
-        raise SiteError(f"initdb failed ({child.returncode}): {tail}")
 
 
 def _drop_stale_pid(cluster: Cluster) -> None:

@@ -1,0 +1,160 @@
+"""The table of a site's children: who they are, what they need, in which order they come and go."""
+
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.site.broker import broker_launch
+from deploy.site.central_accounts import CentralAccounts
+from deploy.site.children import ChildSpec, Launch
+from deploy.site.leftovers import FAST_SHUTDOWN, IMMEDIATE_SHUTDOWN, POSTGRES
+from deploy.site.notify_socket import NotifySocket
+from deploy.site.options import SITE, SiteOptions, bracketed
+from deploy.site.postgres_cluster import Cluster, prepare_cluster
+from deploy.site.postgres_roles import ensure_application_role, server_answers
+from deploy.site.private_files import kept_password
+from deploy.site.probes import http_answers
+from deploy.site.program import own_program
+from deploy.site.state_dir import StateDir
+from deploy.site.supervision import ChildTimes
+
+BROKER, CENTRAL, WORKER, EDGE, SIM = "broker", "central", "worker", "edge", "sim"
+
+# Whoever feeds stops first, whoever keeps stops last. Within a stage all stop at once.
+STOP_STAGES = ((SIM,), (EDGE,), (WORKER, CENTRAL), (BROKER,), (POSTGRES,))
+
+# The stop timeouts of the stages sum up to 9.5 s, the promise being 10 s in total.
+TIMES = {
+    POSTGRES: ChildTimes(start_timeout_s=60.0, stop_timeout_s=2.5),  # may replay its log
+    BROKER: ChildTimes(start_timeout_s=30.0, stop_timeout_s=1.0),
+    CENTRAL: ChildTimes(start_timeout_s=60.0, stop_timeout_s=2.0),  # migrates at its start
+    WORKER: ChildTimes(start_timeout_s=60.0, stop_timeout_s=2.0),
+    EDGE: ChildTimes(start_timeout_s=60.0, stop_timeout_s=3.0),  # commits what it has received
+    SIM: ChildTimes(start_timeout_s=30.0, stop_timeout_s=1.0),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SiteParts:
+    """What the rows of the table are made from."""
+
+    options: SiteOptions
+    state: StateDir
+    runtime: Path  # folder of sockets
+    cluster: Cluster | None  # None: --postgres
+    monitor_port: int | None  # of the embedded broker; None: --mqtt
+    accounts: CentralAccounts
+    broker_address: tuple[str, int]
+    sim_credentials: Path | None
+
+
+def child_table(parts: SiteParts) -> list[ChildSpec]:
+    """Return the children in the order of their start."""
+    rows: list[ChildSpec] = []
+    if parts.cluster is not None:
+        rows.append(_postgres(parts.cluster))
+    if parts.monitor_port is not None:
+        rows.append(_broker(parts, parts.monitor_port))
+    rows += [_central(parts), _worker(parts), _edge(parts)]
+    if parts.options.with_sim:
+        rows.append(_sim(parts))
+    return rows
+
+
+def stop_stages(rows: list[ChildSpec]) -> list[tuple[str, ...]]:
+    """Return the stages of the stop for the children that there are."""
+    present = {row.name for row in rows}
+    return [tuple(name for name in stage if name in present) for stage in STOP_STAGES]
+
+
+def _postgres(cluster: Cluster) -> ChildSpec:
+    admin = cluster.admin_password_file
+
+    async def prepare() -> None:
+        await prepare_cluster(cluster)
+
+    async def answers() -> bool:
+        return await server_answers(cluster.socket_folder, kept_password(admin))
+
+    async def make_role() -> None:
+        await ensure_application_role(
+            cluster.socket_folder,
+            admin_password=kept_password(admin),
+            application_password=kept_password(cluster.application_password_file),
+        )
+
+    return ChildSpec(
+        name=POSTGRES,
+        launch=cluster.launch,
+        times=TIMES[POSTGRES],
+        answers=answers,
+        before_first_start=prepare,
+        after_first_ready=make_role,
+        stop_signal=FAST_SHUTDOWN,
+        kill_signals=(IMMEDIATE_SHUTDOWN, signal.SIGKILL),
+    )
+
+
+def _broker(parts: SiteParts, monitor_port: int) -> ChildSpec:
+    async def answers() -> bool:
+        return await http_answers("127.0.0.1", monitor_port, "/healthz")
+
+    return ChildSpec(
+        name=BROKER,
+        launch=lambda: broker_launch(parts.state.secrets / "broker.conf"),
+        times=TIMES[BROKER],
+        answers=answers,
+    )
+
+
+def _central(parts: SiteParts) -> ChildSpec:
+    command = (
+        *own_program("headframe-central"),
+        "run",
+        "--config",
+        str(parts.state.central / "config.toml"),
+    )
+    return ChildSpec(
+        name=CENTRAL,
+        launch=lambda: Launch(command, parts.state.root),
+        times=TIMES[CENTRAL],
+        answers=lambda: _web_answers(parts, parts.options.central_port),
+        after_first_ready=parts.accounts.ensure,
+    )
+
+
+def _worker(parts: SiteParts) -> ChildSpec:
+    notify = NotifySocket(parts.runtime / "notify-worker")
+    configuration = str(parts.state.central / "config.toml")
+    command = (*own_program("headframe-central"), "worker", "--config", configuration)
+
+    def launch() -> Launch:
+        notify.reset()
+        return Launch(command, parts.state.root, {"NOTIFY_SOCKET": str(notify.path)})
+
+    return ChildSpec(WORKER, launch, TIMES[WORKER], answers=notify.said_ready)
+
+
+def _edge(parts: SiteParts) -> ChildSpec:
+    configuration = str(parts.state.edge / "config.toml")
+    command = (*own_program("headframe-edge"), "run", "--config", configuration)
+    return ChildSpec(
+        name=EDGE,
+        launch=lambda: Launch(command, parts.state.root),
+        times=TIMES[EDGE],
+        answers=lambda: _web_answers(parts, parts.options.edge_port),
+    )
+
+
+def _sim(parts: SiteParts) -> ChildSpec:
+    host, port = parts.broker_address
+    options = ["--site", SITE, "--mqtt", f"{bracketed(host)}:{port}"]
+    if parts.sim_credentials is not None:
+        options += ["--credentials", str(parts.sim_credentials)]
+    command = (*own_program("headframe"), "sim", *options)
+    return ChildSpec(SIM, lambda: Launch(command, parts.state.root), TIMES[SIM])
+
+
+async def _web_answers(parts: SiteParts, port: int) -> bool:
+    options = parts.options
+    return await http_answers(options.reachable_host, port, "/readyz", certificate=options.tls_cert)
