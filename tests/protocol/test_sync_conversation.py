@@ -1,0 +1,181 @@
+"""The two machines wired mouth to ear: what either says, the other understands."""
+
+from central.inbox.states import State as InboxState
+from edge.uplink.states import State as UplinkState
+from shared.sync.frames import FRAME_SIZE_MAX_BYTES, SERIES_COST_BYTES
+from tests.support.sync_frames import OTHER_INSTALL_UUID
+from tests.support.sync_world import SILENCE_S, World
+
+EPOCH_1 = ("kaduna", "edge-1", 1)
+
+
+def test_what_the_edge_appends_is_at_central() -> None:
+    world = World()
+    for _ in range(5):
+        world.append(new_series=1)
+    world.settle()
+    assert world.database.data[EPOCH_1].batches == world.log.appended
+    assert world.database.data[EPOCH_1].series == world.log.series
+    assert not world.log.kept  # all of it acknowledged
+    assert world.log.epoch == 1
+
+
+def test_live_batches_flow_one_by_one() -> None:
+    world = World()
+    world.settle()
+    for seq in range(1, 4):
+        world.append()
+        world.settle()
+        assert len(world.database.data[EPOCH_1].batches) == seq
+
+
+def test_a_backlog_larger_than_the_credit_flows_in_portions() -> None:
+    world = World()
+    for _ in range(40):
+        world.append(size_bytes=FRAME_SIZE_MAX_BYTES // 8)
+    world.settle()
+    assert world.database.data[EPOCH_1].batches == world.log.appended
+
+
+def test_a_catalogue_larger_than_the_credit_flows_in_portions() -> None:
+    world = World()
+    world.append(new_series=3 * FRAME_SIZE_MAX_BYTES // SERIES_COST_BYTES)
+    world.settle()
+    assert world.database.data[EPOCH_1].series == world.log.series
+
+
+def test_the_longest_batch_passes_the_smallest_credit() -> None:
+    world = World(credit_bytes=FRAME_SIZE_MAX_BYTES)
+    for size_bytes in (8, FRAME_SIZE_MAX_BYTES - 4_096 - 4, 8):
+        world.append(size_bytes=size_bytes)
+    world.settle()
+    assert world.database.data[EPOCH_1].batches == world.log.appended
+    assert world.refused == []
+
+
+def test_resumes_after_a_cut_without_sending_again_what_central_holds() -> None:
+    world = World()
+    for _ in range(5):
+        world.append()
+    world.settle()
+    world.crash_edge()
+    world.append()
+    world.settle()
+    assert world.database.data[EPOCH_1].batches == world.log.appended
+    assert world.database.data[EPOCH_1].repeated == 0
+
+
+def test_a_commit_whose_ack_was_lost_is_not_applied_twice() -> None:
+    world = World()
+    world.settle()
+    world.append()
+    (side,) = world.centrals
+    while side.running is None:
+        world.deliver_up(side)
+    world.end_transaction(side)  # committed, and the ack is on its way
+    side.wire.down.clear()
+    side.wire.is_broken = True
+    world.settle()
+    data = world.database.data[EPOCH_1]
+    assert (data.batches, data.repeated) == (world.log.appended, 0)  # WELCOME told the edge
+
+
+def test_an_outage_of_the_database_only_slows_the_edge() -> None:
+    world = World()
+    world.settle()
+    (side,) = world.centrals
+    world.append()
+    for _ in range(60):
+        world.pass_time(1.0)
+        while world.deliver_up(side) or world.deliver_down() or world.write():
+            pass
+        world.end_transaction(side, is_down=True)
+    assert (side.session.state, world.edge.session.state) == (
+        InboxState.STREAMING,
+        UplinkState.STREAMING,
+    )
+    world.settle()
+    assert world.database.data[EPOCH_1].batches == world.log.appended
+
+
+def test_a_half_open_connection_is_noticed_and_replaced() -> None:
+    world = World()
+    world.settle()
+    (old,) = world.centrals
+    old.wire.up.clear()
+    world.edge.wire = None if world.edge.wire is None else type(old.wire)()  # nobody listens there
+    world.append()
+    for _ in range(int(SILENCE_S) + 1):
+        world.pass_time(1.0)
+        world.write()
+    world.settle()
+    assert world.database.data[EPOCH_1].batches == world.log.appended
+
+
+def test_a_poisoned_batch_is_refused_alone_and_stays_in_the_log() -> None:
+    world = World()
+    world.database.poison = {3}
+    for _ in range(6):
+        world.append()
+    world.settle()
+    assert [(note.seq, note.code) for note in world.refused] == [(3, "store_failed")]
+    assert list(world.log.kept) == [(2, 3)]
+    world.database.poison.clear()
+    world.crash_edge()
+    world.settle()
+    assert world.database.data[EPOCH_1].batches == world.log.appended
+
+
+def test_a_quarantined_batch_is_let_go_because_central_keeps_it() -> None:
+    world = World()
+    world.database.quarantine = {2}
+    for _ in range(3):
+        world.append()
+    world.settle()
+    assert [(note.seq, note.code) for note in world.refused] == [(2, "quarantined")]
+    assert not world.log.kept
+
+
+def test_an_edge_restored_from_an_old_image_is_turned_away_on_both_sides() -> None:
+    world = World()
+    for _ in range(5):
+        world.append()
+    world.settle()
+    for seq in (4, 5):
+        world.log.kept.pop((2, seq), None)
+    world.log.last_seq[2] = 3
+    world.crash_edge()
+    for _ in range(200):
+        world.finish_dial()
+        world.deliver_down()
+        for side in list(world.centrals):
+            world.deliver_up(side)
+            world.open_session(side)
+        world.pass_time(0.1)
+    assert {note.code for note in world.endings} == {"rewound"}
+    assert "rewound" in (world.edge.session.error or "")
+
+
+def test_a_new_installation_gets_a_new_epoch_and_mixes_with_nothing() -> None:
+    world = World()
+    world.append()
+    world.settle()
+    world.log = type(world.log)(install_uuid=OTHER_INSTALL_UUID)
+    for side in world.centrals:
+        world.cut(side.wire)
+    world.crash_edge()
+    while any(world.deliver_up(side) for side in world.centrals):
+        pass  # central has noticed that the old edge is gone
+    world.append()
+    world.settle()
+    assert world.log.epoch == 2
+    assert world.database.data["kaduna", "edge-1", 2].batches == world.log.appended
+
+
+def test_headquarters_is_told_how_things_stand() -> None:
+    world = World()
+    world.settle()
+    for _ in range(20):
+        world.pass_time(1.0)
+        world.settle()
+    assert world.reports >= 4  # one at once, then every 5 s
