@@ -116,8 +116,8 @@ class SequenceState:
         return False
 
     def _is_confirmed_restart(self, seq: int) -> bool:
-        if seq <= 1:
-            self._candidate, self._candidates = seq, 1
-        elif seq == self._candidate + 1:
+        if seq == self._candidate + 1 and self._candidates:
             self._candidate, self._candidates = seq, self._candidates + 1
+        elif seq <= 1:
+            self._candidate, self._candidates = seq, 1
         return self._candidates > RESTART_CONFIRMATIONS

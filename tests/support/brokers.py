@@ -10,11 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from shared.clock import SystemClock
 from tests.support.ports import free_port
 
 START_TIMEOUT_S = 15.0
 STOP_TIMEOUT_S = 10.0
 MAX_ACK_PENDING = 16_384
+
+_clock = SystemClock()
 
 _NATS_CONFIGURATION = """
 server_name: test
@@ -58,9 +61,9 @@ class Broker:
     def start(self) -> None:
         with (self.folder / "broker.log").open("ab") as log:
             self.process = subprocess.Popen(self.command, stdout=log, stderr=log)
-        deadline_s = time.monotonic() + START_TIMEOUT_S
+        deadline_s = _clock.monotonic_s() + START_TIMEOUT_S
         while not _answers(self.port):
-            if self.process.poll() is not None or time.monotonic() > deadline_s:
+            if self.process.poll() is not None or _clock.monotonic_s() > deadline_s:
                 raise RuntimeError((self.folder / "broker.log").read_text())
             time.sleep(0.02)
 
