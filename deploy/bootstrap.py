@@ -3,6 +3,7 @@
 ``python3 deploy/bootstrap.py run|test`` makes ``.venv/run`` or ``.venv/test`` from the hashed lock,
 installs the project into it and builds the pages. Every step is skipped when its stamp says that
 nothing changed, survives being interrupted, and waits for another one that is at work.
+``check-pages`` runs the pages' own checks.
 """
 
 import contextlib
@@ -58,12 +59,13 @@ BUILD = Environment("build", "build.txt", with_project=False)
 
 def main(arguments: list[str]) -> int:
     """Make what ``arguments`` names; return the exit code."""
-    chosen = {"run": RUN, "test": TEST}.get(arguments[0] if arguments else "")
-    if chosen is None or len(arguments) > 1:
-        print("usage: bootstrap.py run|test", file=sys.stderr)
+    tasks = {"run": lambda: make_all(RUN), "test": lambda: make_all(TEST)}
+    task = (tasks | {"check-pages": check_pages}).get(arguments[0] if arguments else "")
+    if task is None or len(arguments) > 1:
+        print("usage: bootstrap.py run|test|check-pages", file=sys.stderr)
         return 2
     try:
-        make_all(chosen)
+        task()
     except BootstrapError as error:
         print(f"up: {error}", file=sys.stderr)
         return 2
@@ -168,6 +170,20 @@ def build_pages() -> None:
         run_logged([npm, "ci", "--no-audit", "--no-fund"], sources, "pages", 0, variables)
         run_logged([npm, "run", "build"], sources, "pages", 0, variables)
         write_text(record, wanted)
+
+
+def check_pages() -> None:
+    """Run the types and tests of the pages.
+
+    Raises:
+        BootstrapError: with their output, if they fail.
+    """
+    sources = CHECKOUT / "shared" / "pages"
+    npm, path = find_npm()
+    variables = {"PATH": path, "CI": "1"}
+    if not (sources / "node_modules").exists():
+        run_logged([npm, "ci", "--no-audit", "--no-fund"], sources, "pages", 0, variables)
+    run_logged([npm, "run", "check"], sources, "check-pages", 0, variables)
 
 
 def page_sources(folder: Path) -> list[Path]:
