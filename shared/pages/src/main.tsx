@@ -9,6 +9,7 @@ import { render } from 'preact';
 import { resume } from './api/session';
 import { startClock } from './state/clock';
 import { startTheme } from './state/preferences';
+import { startSuggestion } from './state/suggestion';
 import { startAddress } from './state/view';
 import { startWatch } from './state/watch';
 import { App } from './views/app';
@@ -17,6 +18,7 @@ startTheme();
 startClock();
 startAddress();
 startWatch();
+startSuggestion();
 void resume();
 
 const root = document.getElementById('app');

@@ -26,6 +26,8 @@ export interface Telemetry {
   series: string;
   unit: string;
   points: [tsMs: number, value: Value | null][];
+  /** Where to ask on, when the answer could not hold all. */
+  nextStartMs: number | null;
 }
 
 export interface Lane {
@@ -109,6 +111,7 @@ export function parseAsset(value: unknown): Asset | null {
     id,
     name: textOr(raw['name'], id),
     status: textOr(raw['status'], 'unknown'),
+    connection: textOr(raw['connection'], 'online'),
     tsMs: timeOrNull(raw['ts']) ?? newestMs,
     place: parsePlace(raw['location']),
     readings,
@@ -160,8 +163,8 @@ export function parseSeriesEntry(value: unknown): SeriesEntry {
   return {
     series: text(raw['series'], 'series'),
     unit: textOr(raw['unit'], ''),
-    valueType: textOr(raw['value_type'] ?? raw['type'], 'number'),
-    lastMs: timeOrNull(raw['last_ts'] ?? raw['ts']),
+    valueType: textOr(raw['type'], 'number'),
+    lastMs: timeOrNull(raw['last_ts']),
   };
 }
 
@@ -172,7 +175,12 @@ export function parseTelemetry(value: unknown): Telemetry {
     const [tsMs, reading] = list(point, 'data.points[]');
     if (typeof tsMs === 'number') points.push([tsMs, (reading ?? null) as Value | null]);
   }
-  return { series: text(raw['series'], 'data.series'), unit: textOr(raw['unit'], ''), points };
+  return {
+    series: text(raw['series'], 'data.series'),
+    unit: textOr(raw['unit'], ''),
+    points,
+    nextStartMs: timeOrNull(raw['next_start']),
+  };
 }
 
 export function parseSyncStatus(value: unknown): SyncStatus {

@@ -33,7 +33,10 @@ export interface Asset {
   kind: Kind;
   id: string;
   name: string;
+  /** What the device says of itself, else its connection. */
   status: string;
+  /** `online`, `stale` or `offline`, as the server last judged it. */
+  connection: string;
   tsMs: number;
   place: Place | null;
   readings: Map<string, Reading>;
@@ -85,10 +88,11 @@ export function mergeAsset(assets: Map<string, Asset>, change: AssetChange): Mer
   if (change.tsMs >= known.tsMs) {
     known.tsMs = change.tsMs;
     known.status = change.status;
+    known.connection = change.connection;
     known.name = change.name;
     if (change.place !== null) {
       merged.moved = !samePoint(known.place, change.place);
-      known.place = change.place;
+      known.place = placeAfter(known.place, change.place);
     }
   }
   return merged;
@@ -113,6 +117,11 @@ function mergeReading(asset: Asset, metric: string, reading: Reading, merged: Me
   known.tsMs = reading.tsMs;
   known.flags = reading.flags;
   merged.changed = true;
+}
+
+/** A position that does not name its zone or level is still in the one named last. */
+function placeAfter(known: Place | null, place: Place): Place {
+  return { ...place, zone: place.zone ?? known?.zone ?? null, level: place.level ?? known?.level ?? null };
 }
 
 function samePoint(a: Place | null, b: Place): boolean {

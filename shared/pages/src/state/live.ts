@@ -9,6 +9,8 @@ import { liveSocket } from '../api/socket';
 import type { LiveSocket } from '../api/socket';
 import { mergeAsset, seriesName } from '../domain/assets';
 import type { Asset, Kind } from '../domain/assets';
+import { Plan } from '../domain/geography';
+import type { LatLng } from '../domain/geography';
 import { Recent } from '../domain/recent';
 import { PAGE } from '../page';
 import { compareClocks } from './clock';
@@ -49,7 +51,9 @@ const SILENCE_SUSPECT_MS = 10_000; // REST is this much newer than the socket: f
 
 export const assets = new Map<string, Asset>();
 const recents = new Map<string, Recent>();
-const trails = new Map<string, [latDeg: number, lngDeg: number][]>();
+const trails = new Map<string, LatLng[]>();
+/** Roads and zones as the positions seen so far draw them. */
+export let plan = new Plan();
 
 /** Counts applied changes of values: reading it re-renders at most once per animation frame. */
 export const revision = signal(0);
@@ -147,19 +151,33 @@ function remember(change: Asset): void {
   }
 }
 
-function lengthenTrail(change: Asset): void {
-  if (change.place === null) return;
-  const trail = trails.get(change.key) ?? [];
-  trail.push([change.place.latDeg, change.place.lngDeg]);
+function lengthenTrail({ key, kind, place }: Asset): void {
+  if (place === null) return;
+  const trail = trails.get(key) ?? [];
+  const before = trail.at(-1);
+  const here: LatLng = [place.latDeg, place.lngDeg];
+  if (before !== undefined && kind === 'vehicle') plan.addMove(before, here);
+  if (place.zone !== null) plan.addSighting(here, place.zone, place.level);
+  trail.push(here);
   if (trail.length > TRAIL_POINTS) trail.shift();
-  trails.set(change.key, trail);
+  trails.set(key, trail);
+}
+
+/** Takes where a vehicle was before this page was opened, oldest first. */
+export function prependTrail(key: string, earlier: readonly LatLng[]): void {
+  earlier.forEach((here, at) => {
+    const before = earlier[at - 1];
+    if (before !== undefined) plan.addMove(before, here);
+  });
+  trails.set(key, [...earlier, ...(trails.get(key) ?? [])].slice(-TRAIL_POINTS));
+  revision.value += 1;
 }
 
 export function recentOf(series: string): Recent | undefined {
   return recents.get(series);
 }
 
-export function trailOf(key: string): readonly [number, number][] {
+export function trailOf(key: string): readonly LatLng[] {
   return trails.get(key) ?? [];
 }
 
@@ -226,6 +244,7 @@ export function forgetAssets(): void {
   assets.clear();
   recents.clear();
   trails.clear();
+  plan = new Plan();
   pending = [];
   sourceStates.value = new Map();
   revision.value += 1;

@@ -1,0 +1,193 @@
+// The drawn map: Leaflet without tiles. Owns the layers; is told what to show.
+
+import L from 'leaflet';
+import type { Asset } from '../domain/assets';
+import { degreeText, graticuleLines, graticuleStepDeg, hull, middle } from '../domain/geography';
+import type { LatLng, Plan } from '../domain/geography';
+import { AssetMarker } from './marker';
+import { lookOf } from './symbols';
+
+const ZOOM_MAX = 22;
+const ZOOM_FIT_MAX = 19;
+const GRATICULE_LINE_PX = 140;
+const LABELS_MAX = 60; // assets in view; more names than that cover the map
+const TRAIL_KINDS = new Set(['vehicle', 'worker']);
+
+export interface Scene {
+  assets: readonly Asset[];
+  plan: Plan;
+  trailOf: (key: string) => readonly LatLng[];
+  selected: string | null;
+  following: boolean;
+  level: string | null;
+  nowMs: number;
+}
+
+export class SiteMap {
+  readonly #map: L.Map;
+  readonly #markers = new Map<string, AssetMarker>();
+  readonly #trails = new Map<string, L.Polyline>();
+  readonly #graticule = L.layerGroup();
+  readonly #zones = L.layerGroup();
+  readonly #roads = L.polyline([], { className: 'road', interactive: false });
+  readonly #onPick: (key: string) => void;
+  #plan = '';
+  #isPlaced = false;
+  /** Until the reader moves the map, it shows the whole site, also as it grows. */
+  #showsAll = true;
+  #moves = 0;
+
+  constructor(element: HTMLElement, onPick: (key: string) => void, onDrag: () => void) {
+    this.#onPick = onPick;
+    this.#map = L.map(element, {
+      zoomControl: false,
+      attributionControl: false,
+      zoomSnap: 0.25,
+      zoomDelta: 0.5,
+      wheelPxPerZoomLevel: 90,
+      maxZoom: ZOOM_MAX,
+      minZoom: 3,
+      keyboardPanDelta: 60,
+      renderer: L.svg({ padding: 0.5 }),
+    }).setView([0, 0], 3);
+    L.control.scale({ imperial: false, maxWidth: 160 }).addTo(this.#map);
+    this.#graticule.addTo(this.#map);
+    this.#zones.addTo(this.#map);
+    this.#roads.addTo(this.#map);
+    this.#map.on('moveend zoomend resize', () => this.#drawGraticule());
+    this.#map.on('dragstart', onDrag);
+    for (const gesture of ['mousedown', 'wheel', 'keydown', 'touchstart'] as const) {
+      element.addEventListener(gesture, () => (this.#showsAll = false), { passive: true });
+    }
+  }
+
+  destroy(): void {
+    this.#map.remove();
+  }
+
+  resize(): void {
+    this.#map.invalidateSize({ animate: false });
+  }
+
+  zoom(steps: number): void {
+    this.#showsAll = false;
+    if (steps > 0) this.#map.zoomIn(steps);
+    else this.#map.zoomOut(-steps);
+  }
+
+  /** Shows everything that has a position, and the roads. */
+  fit(scene: Scene): void {
+    const points = scene.plan.segments().flat();
+    for (const { place } of shownAssets(scene)) if (place !== null) points.push([place.latDeg, place.lngDeg]);
+    if (points.length === 0) return;
+    const bounds = L.latLngBounds(points.map(([lat, lng]) => L.latLng(lat, lng)));
+    this.#map.fitBounds(bounds, { padding: [44, 44], maxZoom: ZOOM_FIT_MAX, animate: this.#isPlaced });
+    this.#isPlaced = true;
+    this.#showsAll = true;
+  }
+
+  draw(scene: Scene): void {
+    const shown = shownAssets(scene);
+    if (this.#showsAll && !scene.following && this.#hasOutside(shown)) this.fit(scene);
+    this.#drawPlan(scene);
+    this.#drawAssets(scene, shown);
+    const chosen = scene.following ? shown.find(({ key }) => key === scene.selected) : undefined;
+    if (chosen?.place) this.#keepInView([chosen.place.latDeg, chosen.place.lngDeg]);
+  }
+
+  /** Brings an asset into view, where it is not yet. */
+  reveal(asset: Asset): void {
+    if (asset.place === null) return;
+    const at = L.latLng(asset.place.latDeg, asset.place.lngDeg);
+    if (this.#map.getBounds().pad(-0.1).contains(at)) return;
+    this.#showsAll = false;
+    this.#map.panTo(at);
+  }
+
+  #hasOutside(shown: readonly Asset[]): boolean {
+    const bounds = this.#map.getBounds();
+    return shown.some(({ place }) => place !== null && !(this.#isPlaced && bounds.contains([place.latDeg, place.lngDeg])));
+  }
+
+  #keepInView([latDeg, lngDeg]: LatLng): void {
+    this.#moves += 1;
+    this.#map.panTo([latDeg, lngDeg], { animate: this.#moves > 1, duration: 0.4 });
+  }
+
+  #drawAssets(scene: Scene, shown: readonly Asset[]): void {
+    const gone = new Set(this.#markers.keys());
+    const hasLabels = shown.length <= LABELS_MAX || this.#map.getZoom() >= ZOOM_FIT_MAX;
+    for (const asset of shown) {
+      gone.delete(asset.key);
+      let marker = this.#markers.get(asset.key);
+      if (marker === undefined) {
+        marker = new AssetMarker(asset, this.#onPick);
+        marker.marker.addTo(this.#map);
+        this.#markers.set(asset.key, marker);
+      }
+      const isSelected = asset.key === scene.selected;
+      marker.update(asset, lookOf(asset, scene.nowMs), isSelected, hasLabels || isSelected);
+      if (TRAIL_KINDS.has(asset.kind)) this.#drawTrail(asset, scene, isSelected);
+    }
+    for (const key of gone) {
+      this.#markers.get(key)?.marker.remove();
+      this.#markers.delete(key);
+      this.#trails.get(key)?.remove();
+      this.#trails.delete(key);
+    }
+  }
+
+  #drawTrail(asset: Asset, scene: Scene, isSelected: boolean): void {
+    const points = scene.trailOf(asset.key) as [number, number][];
+    let trail = this.#trails.get(asset.key);
+    if (trail === undefined) {
+      trail = L.polyline([], { className: `trail ${asset.kind}`, interactive: false }).addTo(this.#map);
+      this.#trails.set(asset.key, trail);
+    }
+    trail.setLatLngs(isSelected ? points : points.slice(-40));
+    trail.getElement()?.classList.toggle('selected', isSelected);
+  }
+
+  #drawPlan({ plan, level }: Scene): void {
+    const wanted = `${plan.version} ${level ?? ''}`;
+    if (wanted === this.#plan) return;
+    this.#plan = wanted;
+    this.#roads.setLatLngs(plan.segments().map((ends) => ends.map(([lat, lng]) => L.latLng(lat, lng))));
+    this.#zones.clearLayers();
+    for (const zone of plan.zones()) {
+      if (level !== null && zone.level !== level) continue;
+      const outline = hull(zone.points) as [number, number][];
+      if (outline.length > 2) L.polygon(outline, { className: 'zone', interactive: false }).addTo(this.#zones);
+      const [lat, lng] = middle(outline);
+      this.#zones.addLayer(textMarker([lat, lng], zone.zone, 'zone-label'));
+    }
+  }
+
+  #drawGraticule(): void {
+    this.#graticule.clearLayers();
+    const bounds = this.#map.getBounds();
+    const size = this.#map.getSize();
+    const [south, north, west, east] = [bounds.getSouth(), bounds.getNorth(), bounds.getWest(), bounds.getEast()];
+    const step = graticuleStepDeg(east - west, Math.max(1, size.x / GRATICULE_LINE_PX));
+    for (const lat of graticuleLines(south, north, step)) {
+      L.polyline([[lat, west], [lat, east]], { className: 'graticule', interactive: false }).addTo(this.#graticule);
+      this.#graticule.addLayer(textMarker([lat, west], degreeText(lat, step, 'N', 'S'), 'graticule-label latitude'));
+    }
+    for (const lng of graticuleLines(west, east, step)) {
+      L.polyline([[south, lng], [north, lng]], { className: 'graticule', interactive: false }).addTo(this.#graticule);
+      this.#graticule.addLayer(textMarker([north, lng], degreeText(lng, step, 'E', 'W'), 'graticule-label longitude'));
+    }
+  }
+}
+
+/** The assets with a position on the level that is looked at. */
+export function shownAssets({ assets, level }: Pick<Scene, 'assets' | 'level'>): Asset[] {
+  return assets.filter(({ place }) => place !== null && (level === null || place.level === level));
+}
+
+function textMarker(at: [number, number], text: string, className: string): L.Marker {
+  const label = document.createElement('span');
+  label.textContent = text;
+  const icon = L.divIcon({ html: label, className, iconSize: [0, 0] });
+  return L.marker(at, { icon, interactive: false, keyboard: false });
+}
