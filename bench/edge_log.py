@@ -1,0 +1,112 @@
+"""The edge's log as a benchmark sees it: when each batch became visible, and what it holds.
+
+Reads the segment files from outside the edge, read-only and in short transactions: a row that
+another connection can see has been committed with ``synchronous=FULL``.
+"""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.accounting import COUNTER_METRIC
+from edge.log.database import Database, open_reader
+from edge.log.layout import Layout, SegmentName
+from edge.log.records import TELEMETRY_LANE
+from edge.log.segments import stream_batches
+from shared.clock import Clock
+from shared.codec.body import decode_body
+from shared.codec.columns import SampleColumns
+from shared.codec.segments import starts_of
+from shared.domain.samples import ValueType
+
+POLL_S = 0.002  # a commit is seen at most this much late, and half of it on average
+_SEQ_MAX = 2**63 - 1
+
+
+@dataclass(slots=True)
+class CommitWatch:
+    """Notes when each batch of the telemetry lane appeared; ``watch`` runs in its own thread."""
+
+    layout: Layout
+    clock: Clock
+    stop: threading.Event = field(default_factory=threading.Event)
+    seen_ms: dict[int, int] = field(default_factory=dict[int, int])  # by sequence number
+    last_seq: int = 0
+
+    def watch(self) -> None:
+        """Look until ``stop`` is set. Batches that exist at the first look are not noted."""
+        segment = segment_names(self.layout)[-1]
+        database = open_reader(self.layout.segment_file(segment))
+        self.last_seq = _last_seq(database)
+        while not self.stop.wait(POLL_S):
+            newest_seq = _last_seq(database)
+            now_ms = self.clock.utc_ms()
+            for seq in range(self.last_seq + 1, newest_seq + 1):
+                self.seen_ms[seq] = now_ms
+            newest_segment = segment_names(self.layout)[-1]
+            if newest_seq <= self.last_seq and newest_segment != segment:
+                database.close()
+                segment = newest_segment
+                database = open_reader(self.layout.segment_file(segment))
+            self.last_seq = max(self.last_seq, newest_seq)
+        database.close()
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedBatch:
+    """One batch of the log, decoded."""
+
+    seq: int
+    size_bytes: int
+    columns: SampleColumns
+
+
+def read_batches(layout: Layout, first_seq: int = 1) -> Iterator[LoggedBatch]:
+    """Yield every batch of the telemetry lane from ``first_seq`` on, in order."""
+    for name in segment_names(layout):
+        with open_reader(layout.segment_file(name)) as database:
+            for row in stream_batches(database, first_seq, _SEQ_MAX):
+                yield LoggedBatch(row.seq, len(row.body), decode_body(row.body))
+
+
+def counter_sources(layout: Layout) -> dict[int, str]:
+    """Return the asset id of each series that holds the numbers of samples, by series index."""
+    with open_reader(layout.segment_file(segment_names(layout)[-1])) as database:
+        rows = database.rows("SELECT ix, asset_id FROM series WHERE metric = ?", COUNTER_METRIC)
+    return dict(rows)
+
+
+def counters_of(
+    columns: SampleColumns, sources: dict[int, str]
+) -> Iterator[tuple[str, NDArray[np.float64], NDArray[np.int64]]]:
+    """Yield source, sample numbers and their times (ms) for each counter series of a batch."""
+    count = columns.count.astype(np.int64)
+    is_number = columns.value_type == ValueType.NUMBER
+    ends = zip(
+        columns.series_ix[is_number].tolist(),
+        starts_of(count[is_number]).tolist(),
+        starts_of(count)[is_number].tolist(),
+        count[is_number].tolist(),
+        strict=True,
+    )
+    for ix, value, time, size in ends:
+        if ix in sources:
+            numbers = columns.number[value : value + size]
+            yield sources[ix], numbers, columns.ts_ms[time : time + size]
+
+
+def segment_names(layout: Layout) -> list[SegmentName]:
+    """Return the segments of the telemetry lane, oldest first."""
+    names = [SegmentName.parse(file.name) for file in layout.segments_dir.iterdir()]
+    return sorted(
+        (name for name in names if name is not None and name.lane == TELEMETRY_LANE),
+        key=lambda name: name.first_seq,
+    )
+
+
+def _last_seq(database: Database) -> int:
+    row = database.row("SELECT coalesce(max(seq), 0) FROM batch")
+    return int(row[0]) if row else 0

@@ -1,0 +1,41 @@
+"""Runs the publisher of a benchmark as a process of its own."""
+
+import asyncio
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import msgspec
+
+from bench.errors import BenchError
+from bench.load import LoadPlan, LoadResult, read_result
+from bench.processes import ProcessWatch
+
+_PLAN_MODE = 0o600  # it holds the broker's password
+_ERRORS_SHOWN_CHARACTERS = 2000
+
+
+async def publish(plan: LoadPlan, folder: Path, watch: ProcessWatch) -> LoadResult:
+    """Run the plan, let ``watch`` look at the process, and return what it sent.
+
+    Raises:
+        BenchError: if the publisher fails; the message holds what it said.
+    """
+    file = folder / f"plan-{plan.prefix}.json"
+    file.touch(mode=_PLAN_MODE)
+    file.write_bytes(msgspec.json.encode(asdict(plan)))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bench.load",
+        str(file),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    watch.roots.append(process.pid)
+    output, errors = await process.communicate()
+    file.unlink()
+    if process.returncode != 0:
+        said = errors.decode(errors="replace")[-_ERRORS_SHOWN_CHARACTERS:]
+        raise BenchError(f"the publisher failed: {said}")
+    return read_result(output.decode().splitlines()[-1])

@@ -1,0 +1,176 @@
+"""A whole site for the length of a benchmark, started with the command that users start it with."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+import tomllib
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from bench.errors import BenchError
+from deploy.publisher import parse_address, read_credentials
+from edge.log.layout import Layout
+
+READY_TIMEOUT_S = 180.0  # a first start makes a database, certificates and accounts
+STOP_TIMEOUT_S = 20.0  # the site promises 10 s
+_LOOK_EVERY_S = 0.1
+_MARK = "READY "
+_TAIL_LINES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class SiteOptions:
+    """Where the site lives and which servers it uses instead of the embedded ones."""
+
+    state_dir: Path
+    mqtt: str | None = None  # HOST:PORT of a real broker
+    mqtt_credentials: Path | None = None  # accounts at that broker
+    postgres: str | None = None  # URL of a real PostgreSQL
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A running site."""
+
+    pid: int
+    state_dir: Path
+    central_url: str
+    mqtt_host: str
+    mqtt_port: int
+    mqtt_username: str
+    mqtt_password: str
+    name: str = "kaduna"
+
+    @property
+    def edge_configuration(self) -> dict[str, Any]:
+        """The edge's configuration file as it was written for this run."""
+        return _read_toml(self.state_dir / "edge" / "config.toml")
+
+    @property
+    def central_config_file(self) -> Path:
+        """Central's configuration as it was written for this run."""
+        return self.state_dir / "central" / "config.toml"
+
+    @property
+    def sync_address(self) -> tuple[str, int]:
+        """Host and port where central listens for edges."""
+        url: str = self.edge_configuration["uplink"]["url"]
+        address = urlsplit(url)
+        assert address.hostname is not None
+        assert address.port is not None
+        return address.hostname, address.port
+
+    @property
+    def edge_log(self) -> Layout:
+        """Where the edge keeps its log."""
+        return Layout(Path(self.edge_configuration["state_dir"]))
+
+    def account(self, role: str) -> tuple[str, str]:
+        """Return user name and password of the account of ``role``."""
+        text = (self.state_dir / "credentials.json").read_text(encoding="utf-8")
+        entry: dict[str, str] = json.loads(text)[role]
+        return entry["username"], entry["password"]
+
+
+@contextlib.asynccontextmanager
+async def running_site(
+    options: SiteOptions, environment: Mapping[str, str] | None = None
+) -> AsyncGenerator[Site]:
+    """Start a site without simulator and rate limits; stop all of it at the end.
+
+    Raises:
+        BenchError: if it does not get ready; the message holds the end of its output.
+    """
+    options.state_dir.mkdir(parents=True, exist_ok=True)
+    output = options.state_dir / "bench-up.log"
+    with output.open("wb") as file:
+        process = await asyncio.create_subprocess_exec(
+            *_command(options),
+            stdout=file,
+            stderr=asyncio.subprocess.STDOUT,
+            env={**os.environ, **(environment or {})},
+        )
+    try:
+        yield _site(process.pid, options, await _ready(process, output))
+    finally:
+        await _stop(process)
+
+
+def _command(options: SiteOptions) -> list[str]:
+    ports = _free_ports(4)
+    command = [sys.executable, "-c", "from deploy.cli import main; main()", "up", "--no-sim"]
+    command += ["--state", str(options.state_dir), "--rate-limit", "off"]
+    command += ["--central-port", str(ports[0]), "--edge-port", str(ports[1])]
+    command += ["--control-port", str(ports[2])]
+    if options.mqtt is None:
+        command += ["--mqtt-port", str(ports[3])]
+    else:
+        command += ["--mqtt", options.mqtt]
+    if options.mqtt_credentials is not None:
+        command += ["--mqtt-credentials", str(options.mqtt_credentials)]
+    if options.postgres is not None:
+        command += ["--postgres", options.postgres]
+    return command
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as probes:
+        sockets = [probes.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [int(each.getsockname()[1]) for each in sockets]
+
+
+async def _ready(process: asyncio.subprocess.Process, output: Path) -> dict[str, Any]:
+    try:
+        async with asyncio.timeout(READY_TIMEOUT_S):
+            while process.returncode is None:
+                for line in _lines(output):
+                    if line.startswith(_MARK):
+                        return json.loads(line.removeprefix(_MARK))
+                await asyncio.sleep(_LOOK_EVERY_S)
+    except TimeoutError:
+        pass
+    tail = "\n".join(_lines(output)[-_TAIL_LINES:])
+    raise BenchError(f"the site did not get ready in {READY_TIMEOUT_S:.0f} s:\n{tail}")
+
+
+def _lines(output: Path) -> list[str]:
+    return output.read_text(encoding="utf-8", errors="replace").splitlines()
+
+
+def _site(pid: int, options: SiteOptions, ready: Mapping[str, Any]) -> Site:
+    host, port = parse_address(ready["mqtt"])
+    username, password = read_credentials(Path(ready["credentials"]))
+    return Site(
+        pid=pid,
+        state_dir=options.state_dir,
+        central_url=ready["central"],
+        mqtt_host=host,
+        mqtt_port=port,
+        mqtt_username=username,
+        mqtt_password=password,
+    )
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    process.send_signal(signal.SIGTERM)
+    try:
+        async with asyncio.timeout(STOP_TIMEOUT_S):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    return tomllib.loads(file.read_text(encoding="utf-8"))
