@@ -33,6 +33,12 @@ class LogDamagedError(LogError):
     code = "log_damaged"
 
 
+class LogForeignError(LogError):
+    """The state directory belongs to another site, edge or installation; start is refused."""
+
+    code = "log_foreign"
+
+
 class UplinkError(EdgeError):
     """The sync session ended or was refused."""
 

@@ -1,0 +1,301 @@
+"""One lane of the log: its segments in order, the newest being written. Writer thread only.
+
+Owns the numbering, the hash chain and the change from one segment to the next.
+"""
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from edge.errors import LogError
+from edge.log.catalogue import Catalogue
+from edge.log.chain import CHAIN_START, BatchRow, link
+from edge.log.database import Checkpoint, Database, open_writer
+from edge.log.facts import SegmentFacts, View
+from edge.log.grouping import EncodedBatch
+from edge.log.layout import Layout, remove_database
+from edge.log.meta import Meta
+from edge.log.reader import SegmentReaders
+from edge.log.recent import Columns, encode_tail
+from edge.log.records import Committed, Identity, LaneState
+from edge.log.segments import (
+    OpenSegment,
+    create_segment,
+    empty_summary,
+    tally_between,
+)
+from edge.log.settlement import Settlement
+from edge.log.tally import Tally
+from shared.clock import Clock
+from shared.logs import get_log
+from shared.sync.ranges import Ranges
+
+CHECKPOINT_BYTES = 8_388_608  # copying so much takes some 20 ms, in which nothing is committed
+# A reader that always has a transaction open could keep the write-ahead log growing: from here on
+# the writer keeps readers out for one checkpoint.
+WAL_SIZE_MAX_BYTES = 67_108_864
+# How far ahead numbers are reserved in meta.db: one more commit there for so many batches here, and
+# at most so many numbers skipped when the end of a segment cannot be read.
+SEQ_RESERVE = 4_096
+SEQ_JUMP_MAX = 2**40  # a larger one is a mistake of whoever asks for it
+
+_log = get_log("log")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workshop:
+    """What all lanes share."""
+
+    layout: Layout
+    identity: Identity
+    meta: Meta
+    catalogue: Catalogue
+    readers: SegmentReaders
+    clock: Clock
+
+
+class LaneLog:
+    """One lane, open for writing.
+
+    Errors as `Database`. After one of a commit that is not LogFullError the lane must be opened
+    anew, because nobody knows what the disk now holds.
+    """
+
+    def __init__(self, shop: Workshop, sealed: Sequence[SegmentFacts], newest: OpenSegment) -> None:
+        self.lane = newest.header.lane
+        self._shop = shop
+        self._newest = newest
+        self._sealed = list(sealed)
+        self._sealed_bytes = sum(one.size_bytes for one in sealed)
+        self._copied_bytes = 0  # of the write-ahead log, by the last checkpoint
+        self._reserved = shop.meta.reserved(self.lane).seq
+        self.last_seq = newest.summary.last_seq
+        self.settlement = Settlement(self.lane, shop.meta)
+        self.settlement.set_acked(self.settlement.acked, self.view(), self._count)
+        self.settlement.keep_only(one.first_seq for one in self.view())
+        self._held = sum((one.summary.total for one in self.view()), Tally())
+        self._oldest_owed_ms = self._find_oldest_owed_ms()
+
+    def commit(
+        self,
+        batches: Sequence[EncodedBatch],
+        seen: Columns | None,
+        *,
+        series_count: int,
+        source_count: int,
+    ) -> Committed:
+        """Make all of it durable in one transaction, with the catalogue up to these counts."""
+        first_seq = self.last_seq + 1
+        last_seq = self.last_seq + len(batches)
+        self._reserve(last_seq)
+        rows, head = self._chained(batches, series_count)
+        entries = self._shop.catalogue.entries(
+            series_after=self._newest.series_count,
+            series_count=series_count,
+            sources_after=self._newest.source_count,
+            source_count=source_count,
+        )
+        tail = None if seen is None or not seen.size else (seen.shape[1], encode_tail(seen))
+        self._newest.append(rows, head, entries, tail)
+        if rows:
+            self.last_seq = last_seq
+            self._held += Tally.of_rows(rows)
+            if self._oldest_owed_ms is None:
+                self._oldest_owed_ms = rows[0].recv_min_ms
+        return Committed(self.lane, first_seq, last_seq)
+
+    def maintain(self, segment_size_bytes: int) -> bool:
+        """Do what need not be done before a commit is answered: tail, checkpoint, next segment.
+
+        Tells whether the segments changed.
+        """
+        self._newest.tail.maintain()
+        database = self._newest.database
+        self._copied_bytes = min(self._copied_bytes, database.wal_bytes)  # it began anew
+        if database.wal_bytes > WAL_SIZE_MAX_BYTES:
+            with self._shop.readers.exclude(database.file):
+                database.checkpoint(Checkpoint.TRUNCATE)
+        elif database.wal_bytes - self._copied_bytes > CHECKPOINT_BYTES:
+            database.checkpoint(Checkpoint.PASSIVE)
+            self._copied_bytes = database.wal_bytes
+        if not self._newest.summary.total.batches or database.size_bytes() < segment_size_bytes:
+            return False
+        self._begin_segment(self.last_seq + 1)
+        return True
+
+    def set_acked(self, acked: Ranges) -> None:
+        """Make ``acked`` what central holds, in memory; numbers in it are never given out again.
+
+        Raises:
+            LogError: if it names numbers absurdly far ahead; or as `Database`.
+        """
+        self._leap_over(acked)
+        self.settlement.set_acked(acked, self.view(), self._count)
+        self._oldest_owed_ms = self._find_oldest_owed_ms()
+
+    def remove_segment(self, first_seq: int) -> None:
+        """Unlink a sealed segment, which retention has chosen."""
+        facts = next(one for one in self._sealed if one.first_seq == first_seq)
+        with self._shop.readers.exclude(facts.file):
+            remove_database(facts.file)
+        self._sealed.remove(facts)
+        self._sealed_bytes -= facts.size_bytes
+        self._held -= facts.summary.total
+        self.settlement.keep_only(one.first_seq for one in self.view())
+        _log.info("segment removed", file=facts.file.name, size_bytes=facts.size_bytes)
+
+    def view(self) -> View:
+        """Return the segments, ascending; the last is being written."""
+        newest = SegmentFacts(
+            file=self._newest.database.file,
+            header=self._newest.header,
+            summary=self._newest.summary,
+            size_bytes=self._newest.database.size_bytes(),
+            sealed=False,
+        )
+        return (*self._sealed, newest)
+
+    def state(self) -> LaneState:
+        """Return the lane as it is now."""
+        backlog = self._held - self.settlement.acked_total
+        first = self._sealed[0] if self._sealed else None
+        return LaneState(
+            lane=self.lane,
+            first_retained=first.first_seq if first else self._newest.header.first_seq,
+            last_seq=self.last_seq,
+            acked=self.settlement.acked,
+            lost=self.settlement.lost,
+            backlog_batches=backlog.batches,
+            backlog_samples=backlog.samples,
+            backlog_bytes=backlog.body_bytes,
+            oldest_unacked_ms=self._oldest_owed_ms,
+            segments=len(self._sealed) + 1,
+            size_bytes=self._sealed_bytes + self._newest.database.size_bytes(),
+        )
+
+    def close(self) -> None:
+        """Write everything into the files themselves and close them."""
+        with self._shop.readers.exclude(self._newest.database.file):
+            self._newest.database.checkpoint(Checkpoint.TRUNCATE)
+            self._newest.database.close()
+
+    def abandon(self) -> None:
+        """Close after an error, leaving the files as they are."""
+        with self._shop.readers.exclude(self._newest.database.file), contextlib.suppress(LogError):
+            self._newest.database.keep_wal_on_close()
+            self._newest.database.close()
+
+    def _chained(
+        self, batches: Sequence[EncodedBatch], series_count: int
+    ) -> tuple[list[BatchRow], bytes]:
+        head = self._newest.summary.head
+        rows: list[BatchRow] = []
+        for seq, batch in enumerate(batches, start=self.last_seq + 1):
+            row = BatchRow(
+                seq=seq,
+                n=batch.n,
+                t_min_ms=batch.t_min_ms,
+                t_max_ms=batch.t_max_ms,
+                recv_min_ms=batch.recv_min_ms,
+                recv_max_ms=batch.recv_max_ms,
+                series_count=series_count,
+                sha256=batch.sha256,
+                prev_hash=head,
+                crc32=batch.crc32,
+                body=batch.body,
+            )
+            head = link(self._shop.identity.install_uuid, self.lane, row)
+            rows.append(row)
+        return rows, head
+
+    def _reserve(self, last_seq: int) -> None:
+        if last_seq > self._reserved:
+            self._shop.meta.reserve(
+                self.lane, last_seq + SEQ_RESERVE, self._newest.header.first_seq
+            )
+            self._reserved = last_seq + SEQ_RESERVE
+
+    def _begin_segment(self, first_seq: int) -> None:
+        """Make a new segment the newest; the one before is sealed, or removed when empty."""
+        old = self._newest
+        header = replace(
+            old.header,
+            first_seq=first_seq,
+            prev_hash=old.summary.head if first_seq == self.last_seq + 1 else CHAIN_START,
+        )
+        catalogue = self._shop.catalogue
+        file = create_segment(
+            self._shop.layout, header, catalogue.all_entries(), old.tail.encoded()
+        )
+        self._reserved = max(self._reserved, first_seq - 1)
+        self._shop.meta.reserve(self.lane, self._reserved, first_seq)
+        database = open_writer(file)
+        self._newest = OpenSegment(database, header, empty_summary(header))
+        self.last_seq = first_seq - 1
+        self._retire(old)
+
+    def _retire(self, old: OpenSegment) -> None:
+        file = old.database.file
+        with self._shop.readers.exclude(file):
+            if not old.summary.total.batches:
+                old.database.close()
+                remove_database(file)
+                return
+            sealed = self._seal(old)
+        facts = SegmentFacts(
+            file=file,
+            header=old.header,
+            summary=old.summary,
+            size_bytes=file.stat().st_size,
+            sealed=sealed,
+        )
+        self._sealed.append(facts)
+        self._sealed_bytes += facts.size_bytes
+
+    def _seal(self, old: OpenSegment) -> bool:
+        try:
+            old.seal()
+        except LogError as error:  # its batches are safe; the next start seals it
+            _log.warning("segment not sealed", file=old.database.file.name, error=str(error))
+            old.database.close()
+            return False
+        return True
+
+    def _leap_over(self, acked: Ranges) -> None:
+        """Skip numbers that central holds and this log never gave out: its end must be missing."""
+        last = acked.last or 0
+        if last <= self.last_seq:
+            return
+        if last > self.last_seq + SEQ_JUMP_MAX:
+            raise LogError(f"lane {self.lane}: central claims to hold batch {last}")
+        gap = Ranges.of((self.last_seq + 1, last)).difference(acked)
+        _log.error(
+            "central holds batches this log does not: an old copy was restored or its end is lost",
+            lane=self.lane,
+            last_seq=self.last_seq,
+            central_last_seq=last,
+        )
+        self.settlement.record_lost(gap, "end_of_log_missing", self._shop.clock.utc_ms())
+        self._begin_segment(last + 1)
+
+    def _count(self, facts: SegmentFacts, first_seq: int, last_seq: int) -> Tally:
+        if facts.file == self._newest.database.file:
+            return tally_between(self._newest.database, first_seq, last_seq)
+        with self._shop.readers.use(facts) as database:
+            return tally_between(database, first_seq, last_seq)
+
+    def _find_oldest_owed_ms(self) -> int | None:
+        view = self.view()
+        owed = self.settlement.settled.missing(view[0].first_seq, self.last_seq).first
+        if owed is None:
+            return None
+        facts = next(one for one in reversed(view) if one.first_seq <= owed)
+        if facts.file == self._newest.database.file:
+            return _recv_min_ms(self._newest.database, owed)
+        with self._shop.readers.use(facts) as database:
+            return _recv_min_ms(database, owed)
+
+
+def _recv_min_ms(database: Database, seq: int) -> int | None:
+    row = database.row("SELECT recv_min FROM batch WHERE seq >= ? ORDER BY seq LIMIT 1", seq)
+    return int(row[0]) if row else None

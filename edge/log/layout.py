@@ -1,0 +1,189 @@
+"""The folders and files of the log, and how a file or a rename is made durable. Knows no SQLite."""
+
+import contextlib
+import fcntl
+import os
+import re
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.errors import LogError
+
+_SEGMENT_NAME = re.compile(r"L(\d{1,3})-([0-9a-f]{8})-(\d{16,19})\.db")
+UNFINISHED_PREFIX = ".new-"  # a segment that is being written; never holds the only copy
+SALVAGE_PREFIX = ".salvage-"  # what was read out of a damaged segment, before it takes its place
+SQLITE_COMPANIONS = ("-wal", "-shm", "-journal")
+FOLDER_MODE = 0o700
+FILE_MODE = 0o600
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentName:
+    """What the name of a segment file says; sorts by lane and first sequence number."""
+
+    lane: int
+    first_seq: int
+    tag: str  # the first eight digits of the installation's uuid
+
+    def __str__(self) -> str:
+        return f"L{self.lane}-{self.tag}-{self.first_seq:016d}.db"
+
+    @classmethod
+    def parse(cls, name: str) -> "SegmentName | None":
+        """Return the parts of ``name``, or None when it is no segment's name."""
+        match = _SEGMENT_NAME.fullmatch(name)
+        return cls(int(match[1]), int(match[3]), match[2]) if match else None
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where everything is, under one state directory."""
+
+    state_dir: Path
+
+    @property
+    def identity_file(self) -> Path:
+        """The installation's identity."""
+        return self.state_dir / "identity.json"
+
+    @property
+    def log_dir(self) -> Path:
+        """The log's own folder."""
+        return self.state_dir / "log"
+
+    @property
+    def segments_dir(self) -> Path:
+        """The segment files."""
+        return self.log_dir / "seg"
+
+    @property
+    def damaged_dir(self) -> Path:
+        """Files that could not be read, moved here whole and never deleted by the edge."""
+        return self.log_dir / "damaged"
+
+    @property
+    def meta_file(self) -> Path:
+        """What central has acknowledged, and the session."""
+        return self.log_dir / "meta.db"
+
+    @property
+    def quarantine_file(self) -> Path:
+        """Messages that were not accepted."""
+        return self.log_dir / "quarantine.db"
+
+    @property
+    def lock_file(self) -> Path:
+        """Held exclusively by the one process that has the log open."""
+        return self.log_dir / "lock"
+
+    def segment_file(self, name: SegmentName) -> Path:
+        """Return where the segment of this name stands."""
+        return self.segments_dir / str(name)
+
+
+def make_folders(layout: Layout) -> None:
+    """Create the folders that are missing, durably, closed to other users.
+
+    Raises:
+        LogError: if one cannot be made.
+    """
+    try:
+        for folder in (layout.log_dir, layout.segments_dir, layout.damaged_dir):
+            if not folder.is_dir():
+                folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+                sync_folder(folder.parent)
+    except OSError as error:
+        raise LogError(f"{layout.log_dir}: cannot be created: {error}") from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make creations, renames and removals in ``folder`` survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_durably(file: Path, content: bytes) -> None:
+    """Replace ``file`` by ``content`` so that a power cut leaves the old or the new, whole."""
+    unfinished = file.with_name(f"{UNFINISHED_PREFIX}{file.name}")
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    unfinished.replace(file)
+    sync_folder(file.parent)
+
+
+def rename_durably(source: Path, target: Path) -> None:
+    """Give a finished file its name, durably; both are on one file system."""
+    source.replace(target)
+    sync_folder(target.parent)
+    if source.parent != target.parent:
+        sync_folder(source.parent)
+
+
+def remove_database(file: Path) -> None:
+    """Unlink a database file with its companions; what is not there is no mistake."""
+    for path in (file, *companions(file)):
+        path.unlink(missing_ok=True)
+    sync_folder(file.parent)
+
+
+def companions(file: Path) -> tuple[Path, ...]:
+    """Return the names SQLite uses beside ``file``."""
+    return tuple(file.with_name(file.name + suffix) for suffix in SQLITE_COMPANIONS)
+
+
+def is_whole(file: Path) -> bool:
+    """Tell whether nothing of a database is left in its write-ahead log."""
+    wal = file.with_name(f"{file.name}-wal")
+    return not wal.exists() or wal.stat().st_size == 0
+
+
+def move_to_damaged(file: Path, layout: Layout) -> Path:
+    """Move a database file with its companions to the damaged folder; return where it is now.
+
+    The file goes first: as long as it stands in its old place, its write-ahead log does too, so
+    no interruption can make it look like a shorter, healthy file.
+    """
+    number = 0
+    while (target := layout.damaged_dir / f"{file.name}.{number}").exists():
+        number += 1
+    for source, name in zip((file, *companions(file)), (target, *companions(target)), strict=True):
+        if source.exists():
+            source.replace(name)
+    sync_folder(layout.damaged_dir)
+    sync_folder(file.parent)
+    return target
+
+
+@contextlib.contextmanager
+def hold_lock(layout: Layout) -> Generator[None]:
+    """Hold the log's lock file; the kernel releases it with the process, however it ends.
+
+    Raises:
+        LogError: if another process holds it; the message names it.
+    """
+    descriptor = os.open(layout.lock_file, os.O_RDWR | os.O_CREAT, FILE_MODE)
+    try:
+        _lock(descriptor, layout)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, layout: Layout) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
+        raise LogError(
+            f"{layout.log_dir} is open in another process (pid {holder}); "
+            "one edge process at a time may write a log"
+        ) from error
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)

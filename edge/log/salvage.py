@@ -1,0 +1,234 @@
+"""Reading what can still be read out of a damaged segment into a new one that replaces it.
+
+The damaged file is moved away whole and never deleted. Each step may be interrupted: a salvage
+whose original still stands in its place is thrown away and done again.
+"""
+
+import contextlib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+
+from edge.errors import LogDamagedError, LogError, LogFullError
+from edge.log.chain import CHAIN_START, BatchRow, is_intact, link
+from edge.log.database import Database, open_reader, open_writer
+from edge.log.layout import (
+    SALVAGE_PREFIX,
+    Layout,
+    companions,
+    move_to_damaged,
+    remove_database,
+    rename_durably,
+)
+from edge.log.meta import SeriesRow
+from edge.log.recent import encode_tail
+from edge.log.segments import (
+    Entries,
+    SegmentHeader,
+    SegmentSummary,
+    SourceRow,
+    insert_batches,
+    insert_summary,
+    stream_batches,
+    write_segment,
+)
+from edge.log.tail import read_tail
+from edge.log.tally import Tally
+from shared.sync.ranges import SEQ_MAX, Ranges
+
+ROW_SIZE_MIN_BYTES = 100  # two hashes and the smallest body: no file holds more rows than this says
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Salvaged:
+    """What came out of a damaged segment. ``file`` is None when nothing did."""
+
+    file: Path | None
+    header: SegmentHeader
+    summary: SegmentSummary | None
+    present: Ranges
+    last_possible_seq: int  # no batch of the damaged file can have had a higher number
+    end_known: bool  # the last batch in ``present`` was the last there was
+    series: list[SeriesRow]
+    sources: list[SourceRow]
+    moved_to: Path
+
+
+def salvage_segment(layout: Layout, file: Path, header: SegmentHeader) -> Salvaged:
+    """Replace a damaged segment by a sealed one of what can be read; move the original away.
+
+    ``header`` is what the file's own header should say, its ``prev_hash`` excepted.
+
+    Raises:
+        LogFullError: no space for the copy; nothing was changed.
+    """
+    replacement = layout.segments_dir / f"{SALVAGE_PREFIX}{file.name}"
+    remove_database(replacement)
+    last_possible_seq = header.first_seq + _size_bytes(file) // ROW_SIZE_MIN_BYTES
+    try:
+        copied = _copy(file, replacement, header)
+    except BaseException:
+        remove_database(replacement)
+        raise
+    moved_to = move_to_damaged(file, layout)
+    if copied.summary is None:
+        remove_database(replacement)
+    else:
+        rename_durably(replacement, file)
+    return Salvaged(
+        file=file if copied.summary else None,
+        header=copied.header,
+        summary=copied.summary,
+        present=copied.present,
+        last_possible_seq=last_possible_seq,
+        end_known=copied.end_known,
+        series=copied.series,
+        sources=copied.sources,
+        moved_to=moved_to,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Copied:
+    header: SegmentHeader
+    summary: SegmentSummary | None
+    present: Ranges
+    end_known: bool
+    series: list[SeriesRow]
+    sources: list[SourceRow]
+
+
+def _copy(file: Path, replacement: Path, header: SegmentHeader) -> _Copied:
+    series, sources, tail = _read_catalogue(file)
+    write_segment(
+        replacement,
+        replace(header, prev_hash=CHAIN_START),
+        Entries(series=series, sources=sources),
+        tail,
+    )
+    with open_writer(replacement, journal_mode="memory") as target, target.transaction():
+        present, end_known = _copy_batches(file, target)
+        summary = summarise(target, header)
+        first = _first_prev_hash(target, header)
+        target.execute("UPDATE header SET prev_hash = ?", first)
+        if summary is not None:
+            insert_summary(target, summary)
+    return _Copied(
+        header=replace(header, prev_hash=first),
+        summary=summary,
+        present=present,
+        end_known=end_known,
+        series=series,
+        sources=sources,
+    )
+
+
+def _read_catalogue(
+    file: Path,
+) -> tuple[list[SeriesRow], list[SourceRow], list[tuple[int, bytes]]]:
+    series: list[SeriesRow] = []
+    sources: list[SourceRow] = []
+    tail: list[tuple[int, bytes]] = []
+    with contextlib.suppress(LogError), open_reader(file) as source:
+        with contextlib.suppress(LogError):
+            series.extend(read_series(source))
+        with contextlib.suppress(LogError):
+            sources.extend(read_sources(source))
+        with contextlib.suppress(LogError):
+            seen = read_tail(source)
+            if seen.size:
+                tail.append((seen.shape[1], encode_tail(seen)))
+    return series, sources, tail
+
+
+def read_series(database: Database) -> list[SeriesRow]:
+    """Return the catalogue of a segment; errors as `Database`."""
+    rows = database.rows("SELECT ix, kind, asset_id, metric, unit, value_type FROM series")
+    return [(ix, kind, asset, metric, unit, of) for ix, kind, asset, metric, unit, of in rows]
+
+
+def read_sources(database: Database) -> list[SourceRow]:
+    """Return the sources of a segment; errors as `Database`."""
+    return [(ix, topic) for ix, topic in database.rows("SELECT ix, topic FROM source")]
+
+
+def _copy_batches(file: Path, target: Database) -> tuple[Ranges, bool]:
+    """Copy intact batches from the front until an error, then from the end until there."""
+    copied: set[int] = set()
+    forward = _copy_stream(file, target, copied, newest_first=False)
+    end_known = forward or _copy_stream(file, target, copied, newest_first=True)
+    return Ranges.of_numbers(copied), end_known
+
+
+def _copy_stream(file: Path, target: Database, copied: set[int], *, newest_first: bool) -> bool:
+    """Copy until an error or a number that is there; tell whether the file's end was read."""
+    end_read = False
+    try:
+        with (
+            open_reader(file) as source,
+            contextlib.closing(
+                stream_batches(source, 0, SEQ_MAX, newest_first=newest_first)
+            ) as rows,
+        ):
+            for row in rows:
+                end_read = newest_first
+                if row.seq in copied:
+                    break
+                if is_intact(row):
+                    insert_batches(target, [row])
+                    copied.add(row.seq)
+    except LogFullError:
+        raise
+    except LogError:
+        return end_read
+    return True
+
+
+def summarise(database: Database, header: SegmentHeader) -> SegmentSummary | None:
+    """Return the summary of what is in the batch table by reading it; None when it is empty."""
+    row = database.row(
+        "SELECT count(*), sum(n), sum(length(body)), min(t_min), max(t_max), min(recv_min),"
+        " max(recv_max), max(seq) FROM batch"
+    )
+    if row is None or not row[0]:
+        return None
+    batches, samples, body_bytes, t_min, t_max, recv_min, recv_max, last_seq = row
+    with contextlib.closing(stream_batches(database, last_seq, last_seq)) as rows:
+        last = next(rows)
+    return SegmentSummary(
+        last_seq=last_seq,
+        total=Tally(batches, samples, body_bytes),
+        t_min_ms=t_min,
+        t_max_ms=t_max,
+        recv_min_ms=recv_min,
+        recv_max_ms=recv_max,
+        head=link(header.install_uuid, header.lane, last),
+    )
+
+
+def _first_prev_hash(database: Database, header: SegmentHeader) -> bytes:
+    row = database.row("SELECT prev_hash FROM batch WHERE seq = ?", header.first_seq)
+    return bytes(row[0]) if row else CHAIN_START
+
+
+def _size_bytes(file: Path) -> int:
+    return sum(path.stat().st_size for path in (file, *companions(file)) if path.exists())
+
+
+def check_chain(rows: Iterable[BatchRow], header: SegmentHeader, file: Path) -> None:
+    """Check bodies and links of ``rows``, newest first, as far as they are neighbours.
+
+    Raises:
+        LogDamagedError: naming the first batch that is not what was written.
+    """
+    listed = list(rows)
+    for row in listed:
+        if not is_intact(row):
+            raise LogDamagedError(f"{file}: damaged: batch {row.seq}")
+        if row.seq == header.first_seq and row.prev_hash != header.prev_hash:
+            raise LogDamagedError(f"{file}: damaged: batch {row.seq} does not follow on")
+    for later, earlier in pairwise(listed):
+        linked = link(header.install_uuid, header.lane, earlier)
+        if later.seq == earlier.seq + 1 and later.prev_hash != linked:
+            raise LogDamagedError(f"{file}: damaged: batch {later.seq} does not follow on")
