@@ -21,6 +21,7 @@ from shared.logs import configure_logs
 WARMUP_MAX_S = 5.0  # new series, first connections; of short runs at most a quarter
 
 app = typer.Typer(
+    add_completion=False,
     help="Measure a whole site on this machine. Exit code 1: something was lost or doubled.",
     no_args_is_help=True,
 )
