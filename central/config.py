@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, IPvAnyNetwork
 
 from shared.configuration import Section
 
@@ -28,7 +28,7 @@ class ApiConfig(Section):
     tls_key_file: Path | None = None
     rate_limit_per_minute: Annotated[int, Field(ge=0)] = 1000  # per account; 0 = off
     rate_limit_anonymous_per_minute: Annotated[int, Field(ge=0)] = 60  # per address; 0 = off
-    metrics_allow: tuple[str, ...] = ()
+    metrics_allow: tuple[IPvAnyNetwork, ...] = ()  # networks beside loopback that may read /metrics
     stale_after_s: Annotated[float, Field(gt=0)] = 30.0
 
 

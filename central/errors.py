@@ -1,6 +1,6 @@
 """Errors of central, one class per thing a caller may do about it."""
 
-from shared.errors import HeadframeError
+from shared.errors import HeadframeError, UnavailableError
 
 
 class CentralError(HeadframeError):
@@ -9,7 +9,7 @@ class CentralError(HeadframeError):
     code = "central"
 
 
-class StoreError(CentralError):
+class StoreError(CentralError, UnavailableError):
     """PostgreSQL cannot be reached or cannot do the work now: the same call may succeed later."""
 
     code = "store"

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, IPvAnyNetwork, StringConstraints
 
 from shared.configuration import Section
 
@@ -74,7 +74,7 @@ class ApiConfig(Section):
     jwks_file: Path | None = None  # central's public keys, to verify its tokens offline
     accounts_file: Path | None = None  # cached accounts that can sign in without central
     signing_key_file: Path | None = None  # the edge's own RSA key for tokens it issues
-    metrics_allow: tuple[str, ...] = ()  # networks beside loopback that may read /metrics
+    metrics_allow: tuple[IPvAnyNetwork, ...] = ()  # networks beside loopback that may read /metrics
     stale_after_s: Annotated[float, Field(gt=0)] = (
         30.0  # a live value older than this is shown as stale
     )

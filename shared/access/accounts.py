@@ -31,6 +31,11 @@ class Account:
     sites: tuple[str, ...]  # site names, or (ALL_SITES,)
     state: AccountState = AccountState.ACTIVE
 
+    @property
+    def granted_roles(self) -> tuple[Role, ...]:
+        """Return the roles that count: none while the account waits for approval."""
+        return self.roles if self.state is AccountState.ACTIVE else ()
+
 
 class AccountStore(Protocol):
     """Where accounts are looked up."""

@@ -31,7 +31,8 @@ class SeriesQuery:
     kinds: frozenset[Kind]
     limit: int
     asset_id: str | None = None
-    text: str | None = None  # a part of `kind/id/metric`, matched literally, case-insensitive
+    # Words; each must be a part of `kind/id/metric`, literally, in any order and letter case.
+    text: str | None = None
     after: SeriesKey | None = None  # strictly after this entry
 
 

@@ -1,0 +1,121 @@
+"""Is it alive, is it ready, what does it count: the routes for supervisors and monitoring."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Annotated
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.openmetrics.exposition import (
+    CONTENT_TYPE_LATEST,
+    generate_latest,  # pyright: ignore[reportUnknownVariableType] library is untyped
+)
+from pydantic import Field
+
+from shared.errors import ApiError
+from shared.web.addresses import LOOPBACK, Network, is_within
+from shared.web.admission import RateClass
+from shared.web.routes import Audience, Call, Reply, Route
+from shared.web.site_data import ReadinessCheck
+
+CHECK_TIMEOUT_S = 2.0  # a supervisor asks every few seconds; a check that hangs is a failure
+OPENMETRICS_TYPE = "application/openmetrics-text"
+
+
+@dataclass(frozen=True, slots=True)
+class HealthView:
+    """The process answers."""
+
+    status: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadinessView:
+    """Whether everything it needs is there; what is not, and why."""
+
+    ready: bool
+    checks: Annotated[dict[str, str], Field(description="`ok`, or the reason")]
+
+
+async def _health(call: Call) -> Reply:
+    return Reply(HealthView("alive", call.parts.settings.version))
+
+
+async def _readiness(call: Call) -> Reply:
+    found: dict[str, str] = {}
+    for name, check in call.parts.readiness.items():
+        found[name] = await _result(check) or "ok"
+    reasons = [f"{name}: {reason}" for name, reason in found.items() if reason != "ok"]
+    view = ReadinessView(not reasons, found)
+    if not reasons:
+        return Reply(view)
+    # Not an error: the answer to the question. The status is what supervisors read.
+    return Reply(view, status=503, detail="not ready: " + "; ".join(reasons))
+
+
+async def _result(check: ReadinessCheck) -> str | None:
+    try:
+        async with asyncio.timeout(CHECK_TIMEOUT_S):
+            return await check()
+    except TimeoutError:
+        return f"no answer in {CHECK_TIMEOUT_S:g} s"
+
+
+def health_routes(
+    registry: CollectorRegistry, metrics_allow: tuple[Network, ...]
+) -> tuple[Route, ...]:
+    """Return the routes; ``metrics_allow`` are networks beside loopback that may read metrics."""
+    allowed = LOOPBACK + metrics_allow
+
+    async def metrics(call: Call) -> Reply:
+        # By the address of the peer itself: a header that names another one proves nothing.
+        if not is_within(call.request.remote, allowed):
+            raise ApiError(404, f"there is nothing at {call.request.path}")
+        text: bytes = generate_latest(registry)  # pyright: ignore[reportUnknownVariableType] library is untyped
+        return Reply(text, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    return (
+        Route(
+            method="GET",
+            path="/healthz",
+            name="get_health",
+            summary="The process is alive",
+            access=Audience.ANYONE,
+            answer=_health,
+            tag="operation",
+            prefixes=("",),
+            data=HealthView,
+            example={"status": "alive", "version": "0.1.0"},
+            rate_class=RateClass.PROBE,
+        ),
+        Route(
+            method="GET",
+            path="/readyz",
+            name="get_readiness",
+            summary="Everything it needs is there, or what is missing",
+            description="Status 200 when ready, else 503 with the same shape and the reasons.",
+            access=Audience.ANYONE,
+            answer=_readiness,
+            tag="operation",
+            prefixes=("",),
+            data=ReadinessView,
+            example={"ready": True, "checks": {"database": "ok"}},
+            rate_class=RateClass.FREE,
+        ),
+        Route(
+            method="GET",
+            path="/metrics",
+            name="get_metrics",
+            summary="Counters and gauges in OpenMetrics text",
+            description="For loopback and the networks in metrics_allow; others get 404.",
+            access=Audience.ANYONE,
+            answer=metrics,
+            tag="operation",
+            prefixes=("",),
+            data=str,
+            enveloped=False,
+            media_type=OPENMETRICS_TYPE,
+            errors=(404,),
+            rate_class=RateClass.FREE,
+        ),
+    )
