@@ -22,7 +22,7 @@ class MqttConfig(Section):
     client_id: str | None = None  # default: headframe-{edge_id}; fixed, or the session is lost
     version: Annotated[int, Field(ge=4, le=5)] = 4  # 4 = MQTT 3.1.1, 5 = MQTT 5
     keepalive_s: Annotated[int, Field(ge=5, le=600)] = 30
-    monitor_url: str | None = None  # embedded broker's monitoring, for its refusal counters
+    refusals_file: Path | None = None  # JSON, reason -> count: what the broker refused before us
 
 
 class IngestConfig(Section):

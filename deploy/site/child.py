@@ -177,6 +177,8 @@ class Child:
                 detail += f", {self.state.failures} times in a row: {'; '.join(self.log.tail(2))}"
         if before.ever_ready and phase is Phase.READY:
             detail = "again"
+        if before.phase is Phase.WAITING and phase is Phase.STOPPED:
+            return  # it never ran
         self._around.announcer.child(self.spec.name, phase, detail)
 
 

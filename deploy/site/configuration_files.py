@@ -23,7 +23,7 @@ class Wiring:
     database_password_file: Path | None
     edge_username: str | None  # at the broker
     edge_password_file: Path | None
-    monitor_url: str | None
+    refusals_file: Path | None  # where the supervisor counts what the broker refused
 
     @property
     def certificates(self) -> SiteCertificates:
@@ -72,7 +72,7 @@ def edge_configuration(wiring: Wiring) -> str:
             "port": broker.port if broker else options.mqtt_port,
             "username": wiring.edge_username,
             "password_file": wiring.edge_password_file,
-            "monitor_url": wiring.monitor_url,
+            "refusals_file": wiring.refusals_file,
         },
         "uplink": {
             "url": f"wss://{bracketed(dialled)}:{wiring.sync_port}/sync/v1",

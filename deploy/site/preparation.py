@@ -28,6 +28,7 @@ from deploy.site.postgres_cluster import Cluster
 from deploy.site.postgres_roles import check_server, connection_text
 from deploy.site.postgres_settings import APPLICATION_ROLE, DATABASE
 from deploy.site.private_files import kept_password, write_private
+from deploy.site.refusal_counts import refusals_file
 from deploy.site.runtime_dir import open_runtime_dir
 from deploy.site.site_table import SiteParts
 from deploy.site.state_dir import StateDir
@@ -137,7 +138,6 @@ def _sim_credentials(state: StateDir, login: Login) -> Path:
 def _wiring(
     options: SiteOptions, state: StateDir, cluster: Cluster | None, broker: _Broker
 ) -> Wiring:
-    monitor = broker.monitor_port
     if cluster is None:
         assert options.postgres_url is not None
         database, password_file = options.postgres_url, None
@@ -153,5 +153,5 @@ def _wiring(
         database_password_file=password_file,
         edge_username=broker.edge.username or None,
         edge_password_file=broker.edge_password_file,
-        monitor_url=None if monitor is None else f"http://127.0.0.1:{monitor}",
+        refusals_file=None if broker.monitor_port is None else refusals_file(state),
     )

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from deploy.errors import SiteError
-from deploy.site.broker_refusals import refusal_reason
 from deploy.site.child import TAIL_LINES, Child, Surroundings
 from deploy.site.children import ChildSpec
 from deploy.site.log_lines import Shown, admit, weighty
+from deploy.site.refusal_counts import RefusalCounts
 from deploy.site.supervision import Phase
 
 FOLLOW_LOGS_EVERY_S = 0.25
@@ -25,7 +25,7 @@ class Supervisor:
             spec.name for spec in specs
         )
         self.children = {spec.name: Child(spec, around) for spec in specs}
-        self.refusals: dict[str, int] = {}
+        self._refusals = RefusalCounts(around.state)
         self._stop_stages = stop_stages
         self._around = around
         self._shown: dict[str, Shown] = {}
@@ -78,12 +78,12 @@ class Supervisor:
             for name, child in self.children.items():
                 for line in child.log.new_lines():
                     self._judge_line(name, line)
+            self._refusals.save()
             await asyncio.sleep(FOLLOW_LOGS_EVERY_S)
 
     def _judge_line(self, name: str, line: str) -> None:
-        reason = refusal_reason(line) if name == BROKER else None
-        if reason is not None:
-            self.refusals[reason] = self.refusals.get(reason, 0) + 1
+        if name == BROKER:
+            self._refusals.judge(line)
         text = weighty(line)
         if text is None:
             return
