@@ -14,16 +14,19 @@ from typing import TypeVar, assert_never
 
 from edge.config import LogConfig
 from edge.errors import LogError, LogFullError
+from edge.log.history import EFFORT_MAX_S, search_of
 from edge.log.opening import Opened, open_log
 from edge.log.quarantine import open_quarantine_reader
 from edge.log.reader import read_batches
 from edge.log.records import (
+    TELEMETRY_LANE,
     Committed,
     Identity,
     LogState,
     PendingBatch,
     QuarantineEntry,
     RecentTail,
+    SeriesSamples,
     StoredBatch,
 )
 from edge.log.writer import (
@@ -56,6 +59,7 @@ class Journal:
     def __init__(self, opened: Opened, clock: Clock) -> None:
         """Use `open`."""
         self._opened = opened
+        self._clock = clock
         self._store = opened.store
         self._catalogue = opened.catalogue
         self._identity = opened.identity
@@ -149,6 +153,35 @@ class Journal:
                 return result.batches
             await self._call(partial(self._store.repair, lane, result.suspect.first_seq))
         raise LogError(f"lane {lane}: batches {first_seq} to {last_seq} cannot be read")
+
+    async def read_samples(
+        self,
+        series_ix: int,
+        start_ms: int,
+        end_ms: int,
+        limit: int,
+        *,
+        lane: int = TELEMETRY_LANE,
+    ) -> SeriesSamples:
+        """Return the newest held samples of a series with device time in the range, ends included.
+
+        Bounded by ``limit``, `edge.log.history.SAMPLES_MAX` and EFFORT_MAX_S; the answer says from
+        when on it is complete.
+
+        Raises:
+            LogError: if the disk cannot be read.
+        """
+        search = search_of(
+            self._opened.readers,
+            self._store.views.get(lane, ()),
+            series_ix=series_ix,
+            span_ms=(start_ms, end_ms),
+            limit=limit,
+        )
+        deadline_s = self._clock.monotonic_s() + EFFORT_MAX_S
+        while not search.done and self._clock.monotonic_s() < deadline_s:
+            await self._read(search.step)
+        return await self._read(search.result)
 
     async def read_series(self, first_ix: int) -> list[tuple[int, Series]]:
         """Return the catalogue from number ``first_ix`` on, what was given lately included."""
