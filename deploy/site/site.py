@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
-from pathlib import Path
 
 from deploy.errors import SiteError
 from deploy.site.announcements import Announcer
@@ -140,8 +139,3 @@ async def _until_asked(
             await waiting
         waiting.cancel()
         return starting.result()
-
-
-def state_folder(chosen: Path | None) -> Path:
-    """Return the state directory: ``chosen``, else `.state` where the command was called."""
-    return chosen if chosen is not None else Path(".state")
