@@ -97,13 +97,20 @@ export function presetOf(range: Range): Preset | undefined {
   );
 }
 
-/** `12 s`, `45 min`, `6 h`, `7 d`: a length of time. */
+const UNITS: readonly [unitMs: number, unit: string][] = [
+  [DAY_MS, 'd'],
+  [HOUR_MS, 'h'],
+  [MINUTE_MS, 'min'],
+  [1_000, 's'],
+];
+
+/** `12 s`, `45 min`, `1.5 h`, `7 d`: in the largest unit that needs no more than one decimal. */
 export function spanText(spanMs: number): string {
-  if (spanMs < 2 * 1000) return `${Math.round(spanMs)} ms`;
-  if (spanMs < 2 * MINUTE_MS) return `${trimmed(spanMs / 1000)} s`;
-  if (spanMs < 2 * HOUR_MS) return `${trimmed(spanMs / MINUTE_MS)} min`;
-  if (spanMs < 2 * DAY_MS) return `${trimmed(spanMs / HOUR_MS)} h`;
-  return `${trimmed(spanMs / DAY_MS)} d`;
+  for (const [unitMs, unit] of UNITS) {
+    if (spanMs >= unitMs && (spanMs * 10) % unitMs === 0) return `${trimmed(spanMs / unitMs)} ${unit}`;
+  }
+  const fallback = UNITS.find(([unitMs]) => spanMs >= 2 * unitMs);
+  return fallback === undefined ? `${Math.round(spanMs)} ms` : `${trimmed(spanMs / fallback[0])} ${fallback[1]}`;
 }
 
 function trimmed(count: number): string {

@@ -10,13 +10,17 @@ import { lookOf } from './symbols';
 const ZOOM_MAX = 22;
 const ZOOM_FIT_MAX = 19;
 const GRATICULE_LINE_PX = 140;
-const LABELS_MAX = 60; // assets in view; more names than that cover the map
+const LABELS_MAX = 120; // more names than that cover the map
+const LABEL_LEFT_PX = 12; // from the middle of the symbol
+const LETTER_PX = 6.4;
+const TRAIL_MS = 120_000; // of assets that are not selected; a selected one shows all that is known
+const EDGE_PX = 16; // a line this near to an edge has no room for its label
 const TRAIL_KINDS = new Set(['vehicle', 'worker']);
 
 export interface Scene {
   assets: readonly Asset[];
   plan: Plan;
-  trailOf: (key: string) => readonly LatLng[];
+  trailOf: (key: string) => readonly { tsMs: number; at: LatLng }[];
   selected: string | null;
   following: boolean;
   level: string | null;
@@ -116,7 +120,7 @@ export class SiteMap {
 
   #drawAssets(scene: Scene, shown: readonly Asset[]): void {
     const gone = new Set(this.#markers.keys());
-    const hasLabels = shown.length <= LABELS_MAX || this.#map.getZoom() >= ZOOM_FIT_MAX;
+    const labelled = this.#labelled(scene, shown);
     for (const asset of shown) {
       gone.delete(asset.key);
       let marker = this.#markers.get(asset.key);
@@ -126,7 +130,7 @@ export class SiteMap {
         this.#markers.set(asset.key, marker);
       }
       const isSelected = asset.key === scene.selected;
-      marker.update(asset, lookOf(asset, scene.nowMs), isSelected, hasLabels || isSelected);
+      marker.update(asset, lookOf(asset, scene.nowMs), isSelected, labelled.has(asset.key));
       if (TRAIL_KINDS.has(asset.kind)) this.#drawTrail(asset, scene, isSelected);
     }
     for (const key of gone) {
@@ -137,14 +141,32 @@ export class SiteMap {
     }
   }
 
+  /** Whose names have room: first the selected one and faults, then who stands in whose way least. */
+  #labelled(scene: Scene, shown: readonly Asset[]): Set<string> {
+    const labelled = new Set<string>();
+    const taken: L.Bounds[] = [];
+    const urgency = (asset: Asset): number =>
+      asset.key === scene.selected ? 0 : lookOf(asset, scene.nowMs) === 'normal' ? 2 : 1;
+    for (const asset of [...shown].sort((a, b) => urgency(a) - urgency(b))) {
+      if (asset.place === null) continue;
+      const at = this.#map.latLngToContainerPoint([asset.place.latDeg, asset.place.lngDeg]);
+      const label = L.bounds(at.add([LABEL_LEFT_PX, -8]), at.add([LABEL_LEFT_PX + LETTER_PX * asset.name.length, 8]));
+      if (labelled.size >= LABELS_MAX || taken.some((each) => each.overlaps(label))) continue;
+      taken.push(label);
+      labelled.add(asset.key);
+    }
+    return labelled;
+  }
+
   #drawTrail(asset: Asset, scene: Scene, isSelected: boolean): void {
-    const points = scene.trailOf(asset.key) as [number, number][];
+    const fromMs = isSelected ? 0 : asset.tsMs - TRAIL_MS;
+    const recent = scene.trailOf(asset.key).filter(({ tsMs }) => tsMs >= fromMs);
     let trail = this.#trails.get(asset.key);
     if (trail === undefined) {
       trail = L.polyline([], { className: `trail ${asset.kind}`, interactive: false }).addTo(this.#map);
       this.#trails.set(asset.key, trail);
     }
-    trail.setLatLngs(isSelected ? points : points.slice(-40));
+    trail.setLatLngs(recent.map(({ at: [lat, lng] }) => L.latLng(lat, lng)));
     trail.getElement()?.classList.toggle('selected', isSelected);
   }
 
@@ -171,10 +193,12 @@ export class SiteMap {
     const step = graticuleStepDeg(east - west, Math.max(1, size.x / GRATICULE_LINE_PX));
     for (const lat of graticuleLines(south, north, step)) {
       L.polyline([[lat, west], [lat, east]], { className: 'graticule', interactive: false }).addTo(this.#graticule);
+      if (this.#map.latLngToContainerPoint([lat, west]).y < 2 * EDGE_PX) continue;
       this.#graticule.addLayer(textMarker([lat, west], degreeText(lat, step, 'N', 'S'), 'graticule-label latitude'));
     }
     for (const lng of graticuleLines(west, east, step)) {
       L.polyline([[south, lng], [north, lng]], { className: 'graticule', interactive: false }).addTo(this.#graticule);
+      if (this.#map.latLngToContainerPoint([north, lng]).x < EDGE_PX) continue;
       this.#graticule.addLayer(textMarker([north, lng], degreeText(lng, step, 'E', 'W'), 'graticule-label longitude'));
     }
   }

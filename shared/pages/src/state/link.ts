@@ -48,6 +48,7 @@ export function backlogOf(edge: EdgeState): Backlog {
 }
 
 export async function askLink(): Promise<void> {
+  if (link.value.state === 'refused') return; // until the account or its roles change
   try {
     const data = await get('/api/v1/sync/status', { site: site.value });
     const status = parseSyncStatus(data);

@@ -14,7 +14,7 @@ import type { LatLng } from '../domain/geography';
 import { Recent } from '../domain/recent';
 import { PAGE } from '../page';
 import { compareClocks } from './clock';
-import { site } from './site';
+import { site, siteTold } from './site';
 
 /** One source of current values by REST, and what came of the last question. */
 export interface Source {
@@ -41,8 +41,9 @@ export const SOURCES: readonly Source[] = [
 
 const RECENT_POINTS = PAGE === 'edge' ? 900 : 240; // the edge's chart lives on this memory
 const RECENT_SPACING_MS = 1_000;
-const TRAIL_POINTS = 240;
-const PENDING_MAX = 20_000; // a hidden tab draws no animation frames: apply without one
+const TRAIL_POINTS = 600;
+const PENDING_MAX = 20_000; // beyond this the frame is not waited for
+const FLUSH_EVERY_MS = 80; // nobody reads numbers that change more often
 const PAGE_LIMIT = 500;
 const PAGES_MAX = 20; // 10,000 assets of one kind; beyond that the sockets fill in
 const RECONCILE_MS = 60_000;
@@ -51,7 +52,14 @@ const SILENCE_SUSPECT_MS = 10_000; // REST is this much newer than the socket: f
 
 export const assets = new Map<string, Asset>();
 const recents = new Map<string, Recent>();
-const trails = new Map<string, LatLng[]>();
+const trails = new Map<string, TrailPoint[]>();
+
+/** Where an asset was, and when. */
+export interface TrailPoint {
+  tsMs: number;
+  at: LatLng;
+}
+
 /** Roads and zones as the positions seen so far draw them. */
 export let plan = new Plan();
 
@@ -94,6 +102,7 @@ export const interruptedSinceMs = signal<number | null>(null);
 
 let pending: Asset[] = [];
 let scheduled = false;
+let flushedMs = -Infinity;
 
 function receive(socket: 'sensors' | 'telemetry', frame: Json): void {
   if (frame['type'] !== 'sensor' && frame['type'] !== 'telemetry') return;
@@ -110,12 +119,13 @@ function receive(socket: 'sensors' | 'telemetry', frame: Json): void {
 
 function schedule(): void {
   scheduled = true;
-  if (document.hidden) setTimeout(flush, 1000);
-  else requestAnimationFrame(flush);
+  if (document.hidden) setTimeout(flush, 1000); // a hidden tab draws no animation frames
+  else setTimeout(() => requestAnimationFrame(flush), Math.max(0, flushedMs + FLUSH_EVERY_MS - performance.now()));
 }
 
 function flush(): void {
   scheduled = false;
+  flushedMs = performance.now();
   const gathered = pending;
   pending = [];
   apply(gathered);
@@ -151,25 +161,27 @@ function remember(change: Asset): void {
   }
 }
 
-function lengthenTrail({ key, kind, place }: Asset): void {
+function lengthenTrail({ key, kind, place, tsMs }: Asset): void {
   if (place === null) return;
   const trail = trails.get(key) ?? [];
   const before = trail.at(-1);
   const here: LatLng = [place.latDeg, place.lngDeg];
-  if (before !== undefined && kind === 'vehicle') plan.addMove(before, here);
+  if (before !== undefined && kind === 'vehicle') plan.addMove(before.at, here);
   if (place.zone !== null) plan.addSighting(here, place.zone, place.level);
-  trail.push(here);
+  trail.push({ tsMs, at: here });
   if (trail.length > TRAIL_POINTS) trail.shift();
   trails.set(key, trail);
 }
 
 /** Takes where a vehicle was before this page was opened, oldest first. */
-export function prependTrail(key: string, earlier: readonly LatLng[]): void {
-  earlier.forEach((here, at) => {
-    const before = earlier[at - 1];
-    if (before !== undefined) plan.addMove(before, here);
+export function prependTrail(key: string, earlier: readonly TrailPoint[]): void {
+  earlier.forEach(({ at: here }, index) => {
+    const before = earlier[index - 1];
+    if (before !== undefined) plan.addMove(before.at, here);
   });
-  trails.set(key, [...earlier, ...(trails.get(key) ?? [])].slice(-TRAIL_POINTS));
+  const known = trails.get(key) ?? [];
+  const older = earlier.filter(({ tsMs }) => tsMs < (known[0]?.tsMs ?? Infinity));
+  trails.set(key, [...older, ...known].slice(-TRAIL_POINTS));
   revision.value += 1;
 }
 
@@ -177,7 +189,7 @@ export function recentOf(series: string): Recent | undefined {
   return recents.get(series);
 }
 
-export function trailOf(key: string): readonly LatLng[] {
+export function trailOf(key: string): readonly TrailPoint[] {
   return trails.get(key) ?? [];
 }
 
@@ -188,11 +200,13 @@ export async function reconcile(): Promise<void> {
 
 async function load(source: Source): Promise<void> {
   const key = sourceKey(source);
+  if (sourceStates.value.get(key)?.state === 'refused') return; // until the account or its roles change
   if (!sourceStates.value.has(key)) setSource(key, { state: 'loading' });
   try {
     const found = await loadPages(source);
     setSource(key, { state: 'ready' });
     suspectSilence(source, found);
+    siteTold.value ??= found[0]?.site ?? null;
     apply(found);
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;

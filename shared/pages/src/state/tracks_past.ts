@@ -3,9 +3,9 @@
 import { effect, untracked } from '@preact/signals';
 import { ApiError } from '../api/client';
 import { askTelemetry } from '../api/telemetry';
-import type { LatLng } from '../domain/geography';
 import { serverNowMs } from './clock';
 import { assets, catalogueRevision, prependTrail } from './live';
+import type { TrailPoint } from './live';
 
 const VEHICLES_MAX = 16; // two questions each: a small part of the account's rate limit
 const SPAN_MS = 45 * 60_000; // a few haul cycles
@@ -48,9 +48,9 @@ async function askPast(key: string, cancel: AbortSignal): Promise<boolean> {
   try {
     const lats = await askTelemetry({ ...question, series: `${key}/lat_deg` }, cancel);
     const lngs = new Map((await askTelemetry({ ...question, series: `${key}/lng_deg` }, cancel)).points);
-    const earlier = lats.points.flatMap(([tsMs, latDeg]): LatLng[] => {
+    const earlier = lats.points.flatMap(([tsMs, latDeg]): TrailPoint[] => {
       const lngDeg = lngs.get(tsMs);
-      return lngDeg === undefined ? [] : [[latDeg, lngDeg]];
+      return lngDeg === undefined ? [] : [{ tsMs, at: [latDeg, lngDeg] }];
     });
     prependTrail(key, earlier);
     return true;

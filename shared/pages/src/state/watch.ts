@@ -16,9 +16,11 @@ import {
 import { announce } from './notices';
 import { site } from './site';
 
-const watchedSite = computed(() =>
-  session.value.state === 'signed_in' ? `${session.value.account.username} ${site.value ?? ''}` : null,
-);
+const watchedSite = computed(() => {
+  if (session.value.state !== 'signed_in') return null;
+  const { username, roles } = session.value.account;
+  return `${username} ${roles.join('+')} ${site.value ?? ''}`;
+});
 
 /** Starts following the session. Returns how to stop. */
 export function startWatch(): () => void {

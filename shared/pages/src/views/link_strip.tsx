@@ -36,7 +36,7 @@ export function LinkStrip() {
 }
 
 function EdgeLine({ edge, atMs }: { edge: EdgeState; atMs: number }) {
-  const [open, setOpen] = useState(PAGE === 'edge');
+  const [open, setOpen] = useState(false);
   const backlog = backlogOf(edge);
   const refused = edge.quarantined.reduce((sum, [, messages]) => sum + messages, 0);
   const askedAgoMs = tickMs.value - atMs;
@@ -47,7 +47,7 @@ function EdgeLine({ edge, atMs }: { edge: EdgeState; atMs: number }) {
         <ConditionMark condition={edge.connected ? 'good' : 'bad'} />
         <b class="link-state">{edge.connected ? 'Connected' : 'Disconnected'}</b> <Since edge={edge} />
       </Fact>
-      <Fact title="Round trip">{edge.rttMs === null ? '–' : `${numberText(Math.round(edge.rttMs))} ms`}</Fact>
+      <Fact title="Round trip">{edge.rttMs === null || !edge.connected ? '–' : `${numberText(Math.round(edge.rttMs))} ms`}</Fact>
       <Fact title="Backlog" warn={(backlog.oldestAgeS ?? 0) > 60}>
         {backlog.samples === 0 ? (
           'none'

@@ -7,7 +7,7 @@ import type { Scene } from '../map/site_map';
 import { KIND_TITLES } from '../domain/assets';
 import type { Asset, Kind } from '../domain/assets';
 import { nowMs } from '../state/clock';
-import { assets, plan, revision, sourceKey, SOURCES, sourceStates, trailOf } from '../state/live';
+import { assets, catalogueRevision, plan, revision, sourceKey, SOURCES, sourceStates, trailOf } from '../state/live';
 import { startPast } from '../state/tracks_past';
 import { address, go, select, selected, view } from '../state/view';
 import { AssetCard, AssetList } from './asset_list';
@@ -104,6 +104,7 @@ export function MapPanel() {
 }
 
 function Selected() {
+  void revision.value; // assets change in place
   const asset = assets.get(selected.value ?? '');
   if (asset === undefined) return null;
   return <AssetCard asset={asset} nowMs={nowMs.value} following={following.value} onFollow={toggleFollowing} onClose={() => pick(null)} />;
@@ -132,6 +133,8 @@ function toggleFollowing(): void {
 
 /** Levels as assets name them; nothing to choose where there is one. */
 function Levels() {
+  void catalogueRevision.value;
+  void nowMs.value; // an asset may change its level
   const levels = [...new Set([...assets.values()].map(({ place }) => place?.level).filter((level) => level != null))].sort();
   const current = address.value.level;
   if (levels.length < 2 && current === null) return null;

@@ -7,6 +7,7 @@ import { flagOf } from '../domain/quality';
 import { exactText, zoneText } from '../domain/times';
 import type { GroupRow, ReadingRow, WordRow } from '../domain/rows';
 import { zone } from '../state/clock';
+import { revision } from '../state/live';
 import { charted, toggleCharted } from '../state/view';
 import { Icon } from './marks';
 import { Sparkline } from './sparkline';
@@ -53,6 +54,7 @@ export function WordLine({ row, frame }: { row: WordRow; frame: Frame }) {
 }
 
 export function ReadingLine({ row, frame, nowMs }: { row: ReadingRow; frame: Frame; nowMs: number }) {
+  void revision.value; // readings change in place
   const { asset, metric, series } = row;
   const reading = asset.readings.get(metric);
   if (reading === undefined) return null;

@@ -8,7 +8,7 @@ import { numberText } from '../domain/quantities';
 import { listing } from '../domain/rows';
 import type { Row, SortBy, Wish, Words } from '../domain/rows';
 import { nowMs } from '../state/clock';
-import { SOURCES, assets, catalogueRevision, revision, sourceKey, sourceStates } from '../state/live';
+import { SOURCES, assets, catalogueRevision, sourceKey, sourceStates } from '../state/live';
 import { address, go, select, toggleCharted } from '../state/view';
 import { GroupLine, ReadingLine, WordLine } from './value_rows';
 import { VirtualList } from './virtual_list';
@@ -42,7 +42,6 @@ const shown = computed(() => {
 export function ValuesPanel() {
   const [active, setActive] = useState(0);
   const { rows, counts, matching } = shown.value;
-  void revision.value; // values within rows
   return (
     <section class="panel values" aria-labelledby="values-title">
       <header class="panel-head">
