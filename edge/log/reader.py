@@ -126,6 +126,7 @@ def stored_batch(lane: int, row: BatchRow) -> StoredBatch:
         t_max_ms=row.t_max_ms,
         recv_min_ms=row.recv_min_ms,
         recv_max_ms=row.recv_max_ms,
+        series_count=row.series_count,
         sha256=row.sha256,
         body=row.body,
     )

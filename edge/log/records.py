@@ -46,7 +46,10 @@ class Committed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredBatch:
-    """One batch as it stands in the log; ``body`` is `shared.codec` bytes, checked on reading."""
+    """One batch as it stands in the log; ``body`` is `shared.codec` bytes, checked on reading.
+
+    It uses no series numbered above ``series_count``; all of these are as durable as it is.
+    """
 
     lane: int
     seq: int
@@ -55,6 +58,7 @@ class StoredBatch:
     t_max_ms: int
     recv_min_ms: int
     recv_max_ms: int
+    series_count: int
     sha256: bytes
     body: bytes
 
