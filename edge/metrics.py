@@ -43,6 +43,7 @@ class IngestCounts:
     acknowledged: int = 0  # PUBACKs sent
     stale_acks: int = 0  # commits whose connection was gone: the broker will redeliver
     commits: int = 0
+    last_commit_ms: int = 0  # edge time of the newest commit; 0 before the first
     commit_failures: int = 0  # attempts that failed and are retried
     redelivered: int = 0  # copies of a message that is still on its way, dropped
     sessions_lost: int = 0  # connects at which the broker had forgotten our session

@@ -37,6 +37,9 @@ RESUME_PART: Final = 0.5  # reading goes on when this part of either limit is le
 COMMIT_VALUES: Final = 8_192
 # Larger payloads are decoded in a thread, which hands the interpreter over every 5 ms.
 INLINE_PAYLOAD_MAX_BYTES: Final = 32_768
+# An idle work loop turns this often, and a commit may hang this long, before the watchdog starves.
+IDLE_BEAT_S: Final = 2.0
+ATTEMPT_MAX_S: Final = 20.0
 COMMIT_RETRY_MIN_S: Final = 0.1
 COMMIT_RETRY_MAX_S: Final = 5.0  # a disk that was freed by hand is used again this soon
 
@@ -103,7 +106,9 @@ class Intake:
         self._relieved = asyncio.Event()  # the group was taken by the committer
         self._settled = asyncio.Event()
         self._pace = Pace()
+        self._attempt_s = clock.monotonic_s()  # when the log was last asked or answered
         self._resume: Callable[[], None] | None = None
+        self._beat: Callable[[], None] | None = None
         self._trouble: str | None = None
         self._warnings = get_log("ingest")
 
@@ -126,6 +131,10 @@ class Intake:
     def on_relief(self, resume: Callable[[], None]) -> None:
         """Set what is called, on the loop, when there is room again."""
         self._resume = resume
+
+    def on_beat(self, beat: Callable[[], None]) -> None:
+        """Set what the work loop calls while work goes on; a disk that hangs silences it."""
+        self._beat = beat
 
     def offer(self, messages: Sequence[Publish], acknowledge: Acknowledge) -> None:
         """Take messages in the order of arrival; ``acknowledge`` is called when they are durable.
@@ -155,14 +164,24 @@ class Intake:
 
     async def _judge_all(self) -> None:
         while True:
+            self._prove_alive()
             if not self._waiting:
                 self._arrived.clear()
-                await self._arrived.wait()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(IDLE_BEAT_S):
+                        await self._arrived.wait()
             done = 0
             while self._waiting and done < SLICE_SAMPLES:
                 done += await self._judge_next()
             self._announce()
             await asyncio.sleep(0)
+
+    def _prove_alive(self) -> None:
+        if self._beat is None:
+            return
+        waited_s = self._clock.monotonic_s() - self._attempt_s
+        if self._committing is None or waited_s < ATTEMPT_MAX_S:
+            self._beat()
 
     def _announce(self) -> None:
         group = self._group
@@ -244,6 +263,7 @@ class Intake:
             await self._persist("append", lambda: self._log.append(batch))
         now_s = self._clock.monotonic_s()
         self._counts.commits += 1
+        self._counts.last_commit_ms = self._clock.utc_ms()
         self._counts.values += group.values
         self._metrics.commit_latency_s.observe(now_s - started_s)
         self._metrics.message_latency_s.observe(now_s - group.opened_s)
@@ -255,9 +275,11 @@ class Intake:
         """Repeat ``write`` until it succeeds: nothing that was read may be given up."""
         retry_s = COMMIT_RETRY_MIN_S
         while True:
+            self._attempt_s = self._clock.monotonic_s()
             try:
                 await write()
             except LogError as error:
+                self._prove_alive()
                 self._counts.commit_failures += 1
                 self._trouble = f"{error.code}: {error}"
                 self._warnings.error(

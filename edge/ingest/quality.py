@@ -95,9 +95,9 @@ class Judge:
             quality |= moved
         return Verdict(Outcome.ACCEPTED, ts_ms, quality, sequence, identity)
 
-    def note_online(self, topic: Topic, ts_ms: int) -> None:
+    def note_online(self, kind: str, asset_id: str, ts_ms: int) -> None:
         """Learn the newest birth or death of an asset from before a restart."""
-        self._online_ms[topic.kind, topic.asset_id] = ts_ms
+        self._online_ms[kind, asset_id] = ts_ms
 
     def _is_duplicate(
         self, sample: DecodedSample, source: Source, delivery: Delivery, identity: Identity | None

@@ -1,0 +1,116 @@
+"""The parts of an edge, made from its configuration and joined. Starts nothing.
+
+Owns who gets what; ``daemon.py`` owns when. Data goes one way: broker, intake, log; the snapshot
+learns after the commit, the uplink reads the log.
+"""
+
+import random
+from dataclasses import dataclass
+from typing import Final
+
+from edge.config import EdgeConfig, IngestConfig
+from edge.ingest.admission import Admission
+from edge.ingest.decoded import DecodeLimits
+from edge.ingest.intake import Intake
+from edge.ingest.mqtt import MqttReader
+from edge.ingest.quality import Judge, TimeLimits
+from edge.ingest.restore import restore_ingest
+from edge.live.snapshot import LiveSnapshot
+from edge.log.journal import Journal
+from edge.log.records import PendingBatch
+from edge.metrics import EdgeMetrics
+from edge.runtime.gauges import register_ingest, register_log, register_process
+from edge.runtime.seeding import NewestRows
+from shared.clock import Clock
+from shared.ids import Kind
+
+_ONLINE: Final = "online"
+_MS: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeParts:
+    """Everything that runs in one edge process."""
+
+    config: EdgeConfig
+    clock: Clock
+    metrics: EdgeMetrics
+    journal: Journal
+    snapshot: LiveSnapshot
+    intake: Intake
+    reader: MqttReader
+
+
+def assemble(config: EdgeConfig, journal: Journal, newest: NewestRows, clock: Clock) -> EdgeParts:
+    """Return the parts, joined and filled with what the log knows; nothing runs yet."""
+    metrics = EdgeMetrics()
+    ingest = config.ingest
+    state = restore_ingest(
+        journal.series, journal.recent, series_max=ingest.series_max, now_ms=clock.utc_ms()
+    )
+    snapshot = _snapshot(journal, newest, ingest.series_max)
+    judge = Judge(_time_limits(ingest), state.seen)
+    for kind in Kind:
+        for entry in snapshot.latest((kind,)):
+            if entry.series.name.metric == _ONLINE:
+                judge.note_online(kind, entry.series.name.asset_id, entry.ts_ms)
+    admission = Admission(
+        site=config.site,
+        limits=_decode_limits(ingest),
+        catalogue=state.catalogue,
+        judge=judge,
+        seen=state.seen,
+        counts=metrics.ingest,
+    )
+    intake = Intake(
+        admission=admission,
+        log=journal,
+        linger_s=ingest.linger_ms / _MS,
+        clock=clock,
+        metrics=metrics,
+        committed=lambda batch: show(batch, snapshot),
+    )
+    reader = MqttReader(
+        config,
+        intake=intake,
+        clock=clock,
+        counts=metrics.ingest,
+        jitter=random.random,
+        expects_session=len(journal.recent) > 0,
+    )
+    register_process(metrics)
+    register_ingest(metrics, intake, reader, snapshot)
+    register_log(metrics, journal, clock)
+    return EdgeParts(config, clock, metrics, journal, snapshot, intake, reader)
+
+
+def show(batch: PendingBatch, snapshot: LiveSnapshot) -> None:
+    """Bring what a commit made durable into the live snapshot."""
+    for series_ix, series in batch.new_series:
+        snapshot.add_series(series_ix, series)
+    snapshot.apply(batch.series_ix, batch.ts_ms, batch.value, batch.quality)
+
+
+def _snapshot(journal: Journal, newest: NewestRows, series_max: int) -> LiveSnapshot:
+    # A limit that was lowered must not hide series that exist.
+    snapshot = LiveSnapshot(series_max=max(series_max, len(journal.series)))
+    for series_ix, series in journal.series:
+        snapshot.add_series(series_ix, series)
+    snapshot.apply(newest.series_ix, newest.ts_ms, newest.value, newest.quality)
+    return snapshot
+
+
+def _decode_limits(ingest: IngestConfig) -> DecodeLimits:
+    return DecodeLimits(
+        payload_size_max_bytes=ingest.payload_size_max_bytes,
+        samples_per_message_max=ingest.samples_per_message_max,
+        metrics_per_sample_max=ingest.metrics_per_sample_max,
+    )
+
+
+def _time_limits(ingest: IngestConfig) -> TimeLimits:
+    return TimeLimits(
+        late_after_ms=round(ingest.late_after_s * _MS),
+        future_after_ms=round(ingest.future_after_s * _MS),
+        future_reject_ms=round(ingest.future_reject_s * _MS),
+    )

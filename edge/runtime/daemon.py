@@ -1,0 +1,166 @@
+"""The edge process: opens the log, joins the parts, runs them, and stops them in order.
+
+Owns the tasks and the stages of the stop. A part that breaks ends the process with an error, so
+that a supervisor starts it anew; broker and central may be away as long as they like.
+"""
+
+import asyncio
+import gc
+from collections.abc import Awaitable, Mapping
+from typing import Final
+
+from edge.config import EdgeConfig
+from edge.errors import EdgeError
+from edge.ingest.mqtt import read_password, tls_context
+from edge.log.journal import Journal
+from edge.runtime.assembly import EdgeParts, assemble
+from edge.runtime.lifecycle import (
+    CLOSE_LOG,
+    FLUSH,
+    STOP_READING,
+    Phase,
+    Signal,
+    StopStage,
+    next_phase,
+)
+from edge.runtime.notify import Notifier
+from edge.runtime.seeding import NewestRows, newest_batches, newest_rows
+from shared.clock import Clock
+from shared.errors import CodecError
+from shared.logs import get_log
+
+STATUS_EVERY_S: Final = 5.0  # how often `systemctl status` is told what goes on
+# A full collection walks every identity in the window: rarely, and never through what start made.
+_GC_THRESHOLDS: Final = (50_000, 20, 50)
+
+
+class EdgeDaemon:
+    """One life of an edge node: ``run`` from start to stop."""
+
+    def __init__(
+        self, config: EdgeConfig, *, clock: Clock, environment: Mapping[str, str], pid: int
+    ) -> None:
+        self.phase = Phase.STARTING
+        self._config = config
+        self._clock = clock
+        self._notifier = Notifier(environment, clock, pid)
+        self._stop = asyncio.Event()
+        self._report = get_log("edge")
+
+    def request_stop(self) -> None:
+        """Begin the staged stop; harmless when it has begun already."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Run until ``request_stop`` was called and every stage of the stop is through.
+
+        Raises:
+            EdgeError: if the log cannot be opened.
+            ConfigurationError: if a file that the configuration names cannot be used.
+        """
+        read_password(self._config.mqtt)
+        tls_context(self._config.mqtt)
+        journal = await asyncio.to_thread(
+            Journal.open,
+            self._config.state_dir,
+            self._config.site,
+            self._config.edge_id,
+            self._config.log,
+            self._clock,
+        )
+        try:
+            parts = assemble(self._config, journal, await self._newest(journal), self._clock)
+            await self._work(parts)
+        except BaseException:
+            self._enter(Signal.FAULT)
+            raise
+        finally:
+            await self._stage(CLOSE_LOG, journal.close())
+            self._notifier.close()
+        self._enter(Signal.STAGES_DONE)
+        self._report.info("stopped")
+
+    async def _newest(self, journal: Journal) -> NewestRows:
+        try:
+            batches = await newest_batches(journal)
+            return await asyncio.to_thread(newest_rows, batches)
+        except (EdgeError, CodecError) as error:
+            # The page starts empty then; the log itself decides whether it can go on.
+            self._report.warning("newest values cannot be read from the log", error=str(error))
+            return NewestRows([], [], [], [])
+
+    async def _work(self, parts: EdgeParts) -> None:
+        parts.intake.on_beat(self._notifier.beat)
+        async with asyncio.TaskGroup() as group:
+            working = [
+                group.create_task(parts.intake.run(), name="ingest"),
+                group.create_task(self._tell_status(parts), name="status"),
+            ]
+            reading = group.create_task(parts.reader.run(), name="mqtt")
+            self._settle()
+            self._enter(Signal.READY)
+            self._notifier.ready(_status_line(parts))
+            self._report.info(
+                "ready", site=self._config.site, edge_id=self._config.edge_id,
+                series=parts.snapshot.series_count,
+            )  # fmt: skip
+            await self._stop.wait()
+            await self._wind_down(parts, reading)
+            for task in working:
+                task.cancel()
+
+    async def _wind_down(self, parts: EdgeParts, reading: asyncio.Task[None]) -> None:
+        self._enter(Signal.STOP)
+        self._notifier.stopping("stopping")
+        self._report.info("stopping", waiting=parts.intake.load.messages)
+        parts.reader.stop_reading()
+        await self._stage(FLUSH, parts.intake.flush())
+        parts.reader.close()
+        await self._stage(STOP_READING, _ended(reading))
+
+    async def _stage(self, stage: StopStage, work: Awaitable[None]) -> None:
+        """Await one stage of the stop, but no longer than it may take."""
+        started_s = self._clock.monotonic_s()
+        try:
+            async with asyncio.timeout(stage.timeout_s):
+                await work
+        except TimeoutError:
+            running = sorted(task.get_name() for task in asyncio.all_tasks() if not task.done())
+            self._report.warning(
+                "a stage of the stop took too long and was left",
+                stage=stage.name,
+                timeout_s=stage.timeout_s,
+                running=running,
+            )
+        else:
+            took_s = round(self._clock.monotonic_s() - started_s, 3)
+            self._report.debug("stage of the stop done", stage=stage.name, took_s=took_s)
+
+    async def _tell_status(self, parts: EdgeParts) -> None:
+        while True:
+            await asyncio.sleep(STATUS_EVERY_S)
+            self._notifier.status(_status_line(parts))
+
+    def _settle(self) -> None:
+        """Keep the garbage collector away from everything that was made at start."""
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*_GC_THRESHOLDS)
+
+    def _enter(self, signal: Signal) -> None:
+        self.phase = next_phase(self.phase, signal)
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
+
+
+def _status_line(parts: EdgeParts) -> str:
+    link, load = parts.reader.link, parts.intake.load
+    lanes = parts.journal.state().lanes.values()
+    backlog = sum(lane.backlog_samples for lane in lanes)
+    words = [f"broker {link.stage}", f"{load.messages} messages in flight", f"backlog {backlog}"]
+    if load.trouble is not None:
+        words.insert(0, f"LOG REFUSES: {load.trouble}")
+    return ", ".join(words)

@@ -1,0 +1,107 @@
+"""What the edge's parts are at, as gauges. Owns no state: everything is read when scraped."""
+
+from collections.abc import Callable, Mapping
+
+from prometheus_client import GCCollector, PlatformCollector, ProcessCollector
+
+from edge.ingest.intake import Intake
+from edge.ingest.mqtt import LinkStage, MqttReader
+from edge.live.snapshot import LiveSnapshot
+from edge.log.journal import Journal
+from edge.log.records import LaneState, LogState
+from edge.metrics import EdgeMetrics
+from shared.clock import Clock
+
+_MILLISECONDS = 1000.0
+
+
+def register_process(metrics: EdgeMetrics) -> None:
+    """Export CPU, memory, files and collections of this process under their usual names."""
+    ProcessCollector(registry=metrics.registry)
+    PlatformCollector(registry=metrics.registry)
+    GCCollector(registry=metrics.registry)
+
+
+def register_ingest(
+    metrics: EdgeMetrics, intake: Intake, reader: MqttReader, snapshot: LiveSnapshot
+) -> None:
+    """Export what is on its way from the broker to the log."""
+    metrics.gauge(
+        "in_flight_messages", "Messages read and not durable yet", lambda: intake.load.messages
+    )
+    metrics.gauge(
+        "in_flight_bytes", "Payload bytes read and not durable yet", lambda: intake.load.size_bytes
+    )
+    metrics.gauge(
+        "log_refusing",
+        "1 while the log takes nothing and nothing is acknowledged",
+        lambda: intake.load.trouble is not None,
+    )
+    metrics.family(
+        "broker_link",
+        "1 for the state the connection to the broker is in",
+        ("state",),
+        lambda: {(stage.value,): float(reader.link.stage is stage) for stage in LinkStage},
+    )
+    metrics.gauge(
+        "last_commit_timestamp_seconds",
+        "When samples last became durable, seconds since the epoch; 0 if not yet",
+        lambda: metrics.ingest.last_commit_ms / _MILLISECONDS,
+    )
+    metrics.gauge("series", "Series in the catalogue", lambda: snapshot.series_count)
+
+
+def register_log(metrics: EdgeMetrics, journal: Journal, clock: Clock) -> None:
+    """Export sizes, backlog and quarantine of the log."""
+    state = journal.state
+
+    def lanes(read: Callable[[LaneState], float]) -> Callable[[], Mapping[tuple[str, ...], float]]:
+        return lambda: {(str(lane),): read(held) for lane, held in state().lanes.items()}
+
+    def age_s(lane: LaneState) -> float:
+        oldest_ms = lane.oldest_unacked_ms
+        return 0.0 if oldest_ms is None else (clock.utc_ms() - oldest_ms) / _MILLISECONDS
+
+    by_lane: tuple[tuple[str, str, Callable[[LaneState], float]], ...] = (
+        ("log_last_seq", "Number of the newest batch", lambda lane: lane.last_seq),
+        ("log_segments", "Segment files", lambda lane: lane.segments),
+        (
+            "backlog_batches",
+            "Batches central has not acknowledged",
+            lambda lane: lane.backlog_batches,
+        ),
+        (
+            "backlog_samples",
+            "Samples central has not acknowledged",
+            lambda lane: lane.backlog_samples,
+        ),
+        ("backlog_bytes", "Bytes central has not acknowledged", lambda lane: lane.backlog_bytes),
+        ("backlog_oldest_age_seconds", "Age of the oldest unacknowledged batch", age_s),
+    )
+    for name, documentation, read in by_lane:
+        metrics.family(name, documentation, ("lane",), lanes(read))
+    metrics.gauge("log_bytes", "Size of the log on disk", lambda: state().size_bytes)
+    metrics.gauge("disk_free_bytes", "Free space where the log lives", lambda: state().free_bytes)
+    metrics.gauge("log_lost_ranges", "Ranges of batches declared lost", lambda: len(state().lost))
+    metrics.gauge(
+        "quarantine_entries", "Entries in the quarantine", lambda: state().quarantine_entries
+    )
+    metrics.gauge("quarantine_bytes", "Size of the quarantine", lambda: state().quarantine_bytes)
+    metrics.family(
+        "quarantined",
+        "Entries ever put into the quarantine, by reason",
+        ("reason",),
+        lambda: _by_reason(state(), lambda held: held.quarantined),
+    )
+    metrics.family(
+        "quarantine_evicted",
+        "Entries removed from the quarantine to make room, by reason",
+        ("reason",),
+        lambda: _by_reason(state(), lambda held: held.quarantine_evicted),
+    )
+
+
+def _by_reason(
+    state: LogState, read: Callable[[LogState], Mapping[str, int]]
+) -> dict[tuple[str, ...], float]:
+    return {(reason,): float(count) for reason, count in sorted(read(state).items())}

@@ -1,0 +1,151 @@
+"""The state of an edge for people: made by the running edge, read back by ``status``.
+
+Owns what is in it and how it is told. A running edge is asked over its metrics; of one that does
+not run, the report it left in its state directory is shown with its age.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from prometheus_client.openmetrics.parser import (
+    text_string_to_metric_families,  # pyright: ignore[reportUnknownVariableType] library is untyped
+)
+
+from shared.clock import iso_utc
+
+REPORT_FILE_NAME: Final = "status.json"
+_PREFIX: Final = "headframe_edge_"
+_MS: Final = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeReport:
+    """What an operator asks first; times are epoch ms, 0 for never."""
+
+    running: bool
+    at_ms: int
+    broker: str  # state of the connection to the broker
+    uplink: str  # state of the session with central
+    log_refusing: bool
+    in_flight_messages: int
+    last_commit_ms: int
+    backlog_batches: int
+    backlog_samples: int
+    backlog_bytes: int
+    backlog_oldest_age_s: float
+    log_bytes: int
+    disk_free_bytes: int
+    series: int
+    quarantined: Mapping[str, int] = field(default_factory=dict[str, int])  # ever, by reason
+
+
+def report_from_metrics(text: str, at_ms: int) -> EdgeReport:
+    """Return the report in the metrics of a running edge.
+
+    Raises:
+        ValueError: if ``text`` is not OpenMetrics of an edge.
+    """
+    values = dict(_values(text))
+    if not values:
+        raise ValueError("these are not the metrics of an edge")
+
+    def total(name: str) -> float:
+        return sum(value for (found, _), value in values.items() if found == name)
+
+    def state(name: str) -> str:
+        chosen = [label for (found, label), value in values.items() if found == name and value]
+        return chosen[0] if chosen else "none"
+
+    return EdgeReport(
+        running=True,
+        at_ms=at_ms,
+        broker=state("broker_link"),
+        uplink=state("uplink_link"),
+        log_refusing=total("log_refusing") > 0,
+        in_flight_messages=round(total("in_flight_messages")),
+        last_commit_ms=round(total("last_commit_timestamp_seconds") * _MS),
+        backlog_batches=round(total("backlog_batches")),
+        backlog_samples=round(total("backlog_samples")),
+        backlog_bytes=round(total("backlog_bytes")),
+        backlog_oldest_age_s=max(
+            (value for (name, _), value in values.items() if name == "backlog_oldest_age_seconds"),
+            default=0.0,
+        ),
+        log_bytes=round(total("log_bytes")),
+        disk_free_bytes=round(total("disk_free_bytes")),
+        series=round(total("series")),
+        quarantined={
+            label: round(value) for (name, label), value in values.items() if name == "quarantined"
+        },
+    )
+
+
+def write_report(state_dir: Path, report: EdgeReport) -> None:
+    """Replace the report in ``state_dir``; a reader sees the old one or the new one.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    fresh = state_dir / f".{REPORT_FILE_NAME}.new"
+    fresh.write_text(json.dumps(asdict(report)), encoding="utf-8")
+    fresh.replace(state_dir / REPORT_FILE_NAME)
+
+
+def read_report(state_dir: Path) -> EdgeReport | None:
+    """Return the report that the last edge left, ``None`` if there is none that can be read."""
+    try:
+        document: dict[str, Any] = json.loads((state_dir / REPORT_FILE_NAME).read_bytes())
+        document["running"] = False
+        return EdgeReport(**document)
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def report_lines(report: EdgeReport, now_ms: int) -> Iterator[str]:
+    """Yield the report as lines for people."""
+    age_s = (now_ms - report.at_ms) / _MS
+    yield (
+        "edge        running" if report.running else f"edge        NOT RUNNING, seen {_age(age_s)}"
+    )
+    yield f"broker      {report.broker}"
+    yield f"central     {report.uplink}"
+    oldest = f", oldest {_age(report.backlog_oldest_age_s)}" if report.backlog_batches else ""
+    yield (
+        f"backlog     {report.backlog_samples} samples in {report.backlog_batches} batches, "
+        f"{_size(report.backlog_bytes)}{oldest}"
+    )
+    refusing = " — REFUSES, nothing is acknowledged" if report.log_refusing else ""
+    free = _size(report.disk_free_bytes)
+    yield f"log         {_size(report.log_bytes)}, {free} free on disk{refusing}"
+    last = iso_utc(report.last_commit_ms) if report.last_commit_ms else "none since the start"
+    yield f"last commit {last}, {report.in_flight_messages} messages in flight"
+    yield f"series      {report.series}"
+    found = ", ".join(f"{reason} {count}" for reason, count in sorted(report.quarantined.items()))
+    yield f"quarantine  {found or 'nothing was ever refused'}"
+
+
+def _values(text: str) -> Iterator[tuple[tuple[str, str], float]]:
+    """Yield ((name, label value), value) of the gauges; no gauge here has two labels."""
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            if sample.name.startswith(_PREFIX):
+                label = next(iter(sample.labels.values()), "")
+                yield (sample.name.removeprefix(_PREFIX), label), float(sample.value)
+
+
+def _age(seconds: float) -> str:
+    for unit, length_s in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * length_s:
+            return f"{seconds / length_s:.0f} {unit} ago"
+    return f"{seconds:.0f} s ago"
+
+
+def _size(size_bytes: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if size_bytes < 1_000:
+            return f"{size_bytes:.0f} {unit}"
+        size_bytes /= 1_000
+    return f"{size_bytes:.1f} GB"
