@@ -3,7 +3,8 @@
 Events go in, actions come out; `edge.uplink.session` decides, `edge.uplink.pump` performs.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from shared.sync.frames import Batch, Frame, Hello, SeriesEntry
 from shared.sync.ranges import Ranges
@@ -16,9 +17,13 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The connection asked for by `Dial` is there; ``hello`` tells what the log holds now."""
+    """The connection asked for by `Dial` is there; ``hello`` tells what the log holds now.
+
+    ``lost`` are numbers by lane that the log itself has declared lost: nobody looks for them.
+    """
 
     hello: Hello
+    lost: Mapping[int, Ranges] = field(default_factory=dict[int, Ranges])
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +65,7 @@ class LogRead:
 
     ``batches`` ascend; a number of the span before the last of them that is not among them is
     not in the log, and no batches at all mean that none of the span is. ``series`` continue the
-    catalogue from what was asked for and were read after the batches, so that they include all
-    that the batches use unless ``series_more``.
+    catalogue from what was asked for, up to the last that the batches use unless ``series_more``.
     """
 
     lane: int
@@ -138,8 +142,16 @@ class AdoptSession:
 
 
 @dataclass(frozen=True, slots=True)
+class Reconcile:
+    """Central holds exactly these batches of the lane: tell the log, which owes it the rest."""
+
+    lane: int
+    ranges: Ranges
+
+
+@dataclass(frozen=True, slots=True)
 class Acknowledge:
-    """Central holds these batches durably: tell the log."""
+    """Central now holds these batches too: tell the log."""
 
     lane: int
     ranges: Ranges
@@ -149,8 +161,8 @@ class Acknowledge:
 class ReadLog:
     """Read batches first..last of the lane, oldest first, up to ``size_max_bytes`` of bodies.
 
-    One batch is returned even if it alone is bigger. Then read the series from ``series_from``
-    on. Answer with `LogRead` or `LogUnreadable`.
+    One batch is returned even if it alone is bigger. With them read the series they use from
+    ``series_from`` on. Answer with `LogRead` or `LogUnreadable`.
     """
 
     lane: int
@@ -184,6 +196,7 @@ Action = (
     | SendReport
     | HangUp
     | AdoptSession
+    | Reconcile
     | Acknowledge
     | ReadLog
     | NoteRefused

@@ -5,6 +5,7 @@ what is held. Each number of a lane from the first retained to the last is at an
 exactly one of the sets of its `LaneLedger`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -52,9 +53,12 @@ class LaneLedger:
 class Ledger:
     """The lanes, the catalogue and the credit of one connection."""
 
-    def __init__(self, hello: Hello) -> None:
-        """Start from what HELLO told: everything retained is pending, nothing may be sent."""
-        self.lanes = {number: _whole(extent) for number, extent in sorted(hello.lanes.items())}
+    def __init__(self, hello: Hello, lost: Mapping[int, Ranges]) -> None:
+        """Start from what HELLO told: all that is retained and not lost is pending."""
+        self.lanes = {
+            number: _whole(extent, lost.get(number, Ranges()))
+            for number, extent in sorted(hello.lanes.items())
+        }
         self.series_sent = 0
         self.credit_bytes = 0  # granted since WELCOME
         self.used_bytes = 0  # sent since WELCOME
@@ -226,9 +230,11 @@ class Ledger:
         return [NoteAbsent(read.lane, absent)]
 
 
-def _whole(extent: LaneExtent) -> LaneLedger:
+def _whole(extent: LaneExtent, lost: Ranges) -> LaneLedger:
     first, last = extent
-    return LaneLedger(last, Ranges(((first, last),)) if first <= last else Ranges())
+    retained = Ranges(((first, last),)) if first <= last else Ranges()
+    absent = retained.intersection(lost)
+    return LaneLedger(last, retained.difference(absent), absent=absent)
 
 
 def _last_ix(read: LogRead) -> int:

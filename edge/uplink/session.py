@@ -40,7 +40,9 @@ from edge.uplink.events import (
     LogUnreadable,
     NoteRefused,
     Opened,
+    ReadLog,
     Received,
+    Reconcile,
     SendFrame,
     SendReport,
     StopRequested,
@@ -89,7 +91,7 @@ class UplinkSession:
         self.backoff = backoff
         self.liveness = Liveness(silence_timeout_s)
         self._dial_at_s = now_s
-        self._read_at_s = now_s
+        self._reread_at_s: float | None = None  # set while the log is given a rest
         self._welcomed_at_s: float | None = None
         self._retry_after_s = 0.0
         self._cause: str | None = None  # of the hang-up that is under way
@@ -104,7 +106,8 @@ class UplinkSession:
             case State.GREETING:
                 return self.liveness.silent_at_s
             case State.STREAMING:
-                return self.liveness.deadline_s
+                deadline_s, reread_at_s = self.liveness.deadline_s, self._reread_at_s
+                return deadline_s if reread_at_s is None else min(deadline_s, reread_at_s)
             case State.CONNECTING | State.CLOSING | State.STOPPING | State.STOPPED:
                 return None
             case _:
@@ -171,8 +174,8 @@ class UplinkSession:
         match event:
             case Tick() | StopRequested() | Violated():
                 return self._on_own(event, happening, left)
-            case Opened(hello):
-                return self._on_opened(hello, now_s)
+            case Opened():
+                return self._on_opened(event, now_s)
             case Received(frame):
                 self.liveness.heard(now_s)
                 return [] if happening is Happening.LATE else self._on_frame(frame, now_s)
@@ -199,13 +202,13 @@ class UplinkSession:
             case _:
                 return []
 
-    def _on_opened(self, hello: Hello, now_s: float) -> list[Action]:
+    def _on_opened(self, opened: Opened, now_s: float) -> list[Action]:
         if self.state is State.STOPPING:  # the connection came just after the order to stop
             return [HangUp()]
-        self.ledger = Ledger(hello)
+        self.ledger = Ledger(opened.hello, opened.lost)
         self.liveness.begin(now_s)
         self._unwritten_bytes = 0
-        return [SendFrame(hello)]
+        return [SendFrame(opened.hello)]
 
     def _on_frame(self, frame: Frame, now_s: float) -> list[Action]:
         match frame:
@@ -233,12 +236,12 @@ class UplinkSession:
             return self._leave(f"{RefuseCode.REWOUND}: {beyond}", bye=RefuseCode.REWOUND)
         ledger.welcome(welcome)
         self.error = None
-        self._welcomed_at_s = self._read_at_s = now_s
+        self._welcomed_at_s = now_s
+        self._reread_at_s = None
         self.liveness.stream(welcome.heartbeat_s, now_s)
-        held = [Acknowledge(number, lane.held) for number, lane in ledger.lanes.items()]
         return [
             AdoptSession(welcome.epoch, welcome.central_uuid),
-            *(acknowledge for acknowledge in held if acknowledge.ranges),
+            *(Reconcile(number, lane.held) for number, lane in ledger.lanes.items()),
         ]
 
     def _on_dismissal(self, frame: Refuse | Bye) -> list[Action]:
@@ -281,7 +284,7 @@ class UplinkSession:
                 return actions
             case LogUnreadable():
                 ledger.read_failed()
-                self._read_at_s = now_s + READ_RETRY_S
+                self._reread_at_s = now_s + READ_RETRY_S
             case Written(cost_bytes):
                 self._unwritten_bytes -= cost_bytes
             case _:
@@ -323,11 +326,17 @@ class UplinkSession:
             actions.append(SendFrame(ping))
         if self.liveness.is_report_due(now_s):
             actions.append(SendReport(self.liveness.rtt_ms))
-        if self._unwritten_bytes < SEND_AHEAD_MAX_BYTES and now_s >= self._read_at_s:
-            read = self._connected_ledger().next_read()
-            if read:
-                actions.append(read)
+        read = self._next_read(now_s)
+        if read:
+            actions.append(read)
         return actions
+
+    def _next_read(self, now_s: float) -> ReadLog | None:
+        if self._reread_at_s is not None and now_s < self._reread_at_s:
+            return None
+        self._reread_at_s = None
+        is_behind = self._unwritten_bytes >= SEND_AHEAD_MAX_BYTES
+        return None if is_behind else self._connected_ledger().next_read()
 
     def _connected_ledger(self) -> Ledger:
         assert self.ledger is not None, f"no connection in state {self.state}"

@@ -61,7 +61,8 @@ class MemoryLog:
             if found and size_bytes > wanted.size_max_bytes:
                 break
             found.append(batch)
-        rest = self.series[wanted.series_from - 1 :]
+        used = max((series_used(batch) for batch in found), default=0)
+        rest = self.series[wanted.series_from - 1 : used]
         return LogRead(
             wanted.lane,
             wanted.first,

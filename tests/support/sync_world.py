@@ -243,7 +243,7 @@ class World:
                 self._speak_edge(action)
             case uplink.AdoptSession(epoch=epoch):
                 self.log.epoch = epoch
-            case uplink.Acknowledge(lane, ranges):
+            case uplink.Acknowledge(lane, ranges) | uplink.Reconcile(lane, ranges):
                 self.log.let_go(lane, ranges)
             case uplink.ReadLog():
                 answer = self.log.read(action)

@@ -56,6 +56,7 @@ def test_after_a_cut_what_was_under_way_is_sent_again_unless_central_has_it() ->
     story.feed(read(1, 2, 3, 4))
     story.hear(ack((1, 1)))
     story.feed(Cut("reset by peer", chance=1.0))
+    assert story.session.ledger is None
     assert story.wait(0.5) == [Dial()]
     story.feed(Opened(make_hello(4)))
     actions = story.hear(make_welcome(Ranges.of((1, 1), (3, 3))))  # 3 arrived, its ack did not

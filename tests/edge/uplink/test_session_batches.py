@@ -13,6 +13,7 @@ from edge.uplink.events import (
     NoteRefused,
     Opened,
     Received,
+    Reconcile,
     SendFrame,
     Tick,
     Written,
@@ -67,7 +68,7 @@ def test_welcome_is_adopted_before_anything_is_read() -> None:
     actions = story.hear(make_welcome(Ranges.of((1, 4))))
     assert actions[:2] == [
         AdoptSession(1, CENTRAL_UUID),
-        Acknowledge(TELEMETRY, Ranges.of((1, 4))),
+        Reconcile(TELEMETRY, Ranges.of((1, 4))),
     ]
     assert [(r.first, r.last) for r in reads(actions)] == [(5, 9)]
     assert story.session.error is None
@@ -170,6 +171,12 @@ def test_numbers_that_are_not_in_the_log_are_told_and_passed_over() -> None:
     assert NoteAbsent(TELEMETRY, Ranges.of((6, 9))) in actions
 
 
+def test_numbers_that_the_log_declared_lost_are_not_looked_for() -> None:
+    story = Story()
+    story.feed(Tick(), Opened(make_hello(9), lost={TELEMETRY: Ranges.of((1, 6), (9, 1_000_000))}))
+    assert [(r.first, r.last) for r in reads(story.hear(make_welcome()))] == [(7, 8)]
+
+
 def test_an_unreadable_log_is_asked_again_after_a_while() -> None:
     story = streaming(1)
     assert reads(story.feed(LogUnreadable("disk error"))) == []
@@ -192,6 +199,12 @@ def test_an_ack_of_what_was_never_sent_is_a_violation_and_changes_nothing() -> N
     with pytest.raises(PeerViolationError, match="3 of lane 2, which was not sent"):
         story.hear(ack((1, 1), (3, 3)))
     assert story.hear(ack((1, 1)))[0] == Acknowledge(TELEMETRY, Ranges.of((1, 1)))
+
+
+def test_an_ack_that_comes_twice_is_harmless() -> None:
+    story = streaming(1)
+    story.feed(read(1))
+    assert story.hear(ack((1, 1))) == story.hear(ack((1, 1)))
 
 
 def test_a_nack_is_told_and_the_lane_goes_on() -> None:
