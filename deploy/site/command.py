@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from deploy.errors import SiteError
+from deploy.publisher import BrokerAddress, parse_address
 from deploy.site.announcements import Announcer
-from deploy.site.options import SiteOptions, parse_broker, parse_rate_limit
+from deploy.site.options import SiteOptions, parse_rate_limit
 from deploy.site.site import run_site
 from shared.clock import SystemClock
 
@@ -97,7 +98,7 @@ def up(
             with_sim=not no_sim,
             rate_limit_per_minute=parse_rate_limit(rate_limit),
             postgres_url=postgres,
-            broker=parse_broker(mqtt) if mqtt else None,
+            broker=BrokerAddress(*parse_address(mqtt)) if mqtt else None,
             broker_credentials=mqtt_credentials,
         )
         asyncio.run(run_site(options, announcer, SystemClock()))

@@ -1,22 +1,15 @@
-"""The options of `up`, parsed once into one frozen value. Pure but for reading nothing."""
+"""The options of `up`, parsed once into one frozen value, and whether they go together."""
 
 import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.errors import SiteUsageError
+from deploy.publisher import BrokerAddress
 
 SITE = "kaduna"
 EDGE_ID = "edge-1"
 RATE_LIMIT_OFF = 0
-
-
-@dataclass(frozen=True, slots=True)
-class BrokerAddress:
-    """A broker that somebody else runs."""
-
-    host: str
-    port: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,19 +75,6 @@ def check_options(options: SiteOptions) -> None:
         )
     if options.broker_credentials is not None and options.broker is None:
         raise SiteUsageError("--mqtt-credentials: only with --mqtt HOST:PORT")
-
-
-def parse_broker(text: str) -> BrokerAddress:
-    """Return the address in ``text``, HOST:PORT or [V6]:PORT.
-
-    Raises:
-        SiteUsageError: if it is something else.
-    """
-    host, colon, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not (colon and host and port.isascii() and port.isdigit() and 0 < int(port) < 65536):
-        raise SiteUsageError(f"--mqtt {text}: expected HOST:PORT")
-    return BrokerAddress(host, int(port))
 
 
 def parse_rate_limit(text: str | None) -> int | None:

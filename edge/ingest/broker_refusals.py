@@ -6,7 +6,7 @@ message. Whoever runs the broker keeps a JSON file with counts by reason; it is 
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 SIZE_MAX_BYTES = 65_536  # a dozen reasons; a larger file is not one of ours
 REASONS_MAX = 64  # each becomes a label value
@@ -21,9 +21,7 @@ def read_refusals(file: Path | None) -> dict[str, int]:
             found: Any = json.loads(source.read(SIZE_MAX_BYTES + 1))
     except (OSError, ValueError):
         return {}
-    if not isinstance(found, dict):
-        return {}
-    return _counts(found)
+    return _counts(cast("dict[Any, Any]", found)) if isinstance(found, dict) else {}
 
 
 def _counts(table: dict[Any, Any]) -> dict[str, int]:

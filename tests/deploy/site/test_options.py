@@ -7,11 +7,9 @@ import pytest
 from deploy.errors import SiteUsageError
 from deploy.site.options import (
     RATE_LIMIT_OFF,
-    BrokerAddress,
     SiteOptions,
     check_options,
     is_loopback,
-    parse_broker,
     parse_rate_limit,
 )
 
@@ -52,24 +50,6 @@ def test_half_a_certificate_is_refused() -> None:
 def test_a_certificate_that_is_not_there_is_named() -> None:
     with pytest.raises(SiteUsageError, match=r"--tls-cert gone\.pem: no such file"):
         check_options(SiteOptions(STATE, tls_cert=Path("gone.pem"), tls_key=Path("key.pem")))
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("broker:1883", BrokerAddress("broker", 1883)),
-        ("10.0.0.5:8883", BrokerAddress("10.0.0.5", 8883)),
-        ("[::1]:1883", BrokerAddress("::1", 1883)),
-    ],
-)
-def test_a_broker_is_host_and_port(text: str, expected: BrokerAddress) -> None:
-    assert parse_broker(text) == expected
-
-
-@pytest.mark.parametrize("text", ["broker", "broker:", ":1883", "broker:0", "broker:70000", "a:b"])
-def test_anything_else_is_no_broker(text: str) -> None:
-    with pytest.raises(SiteUsageError, match="expected HOST:PORT"):
-        parse_broker(text)
 
 
 def test_a_rate_limit_is_a_number_or_off() -> None:

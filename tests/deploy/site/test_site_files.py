@@ -8,10 +8,11 @@ import pytest
 
 from central.config import CentralConfig
 from deploy.errors import SiteUsageError
+from deploy.publisher import BrokerAddress
 from deploy.site.certificates import SiteCertificates
 from deploy.site.configuration_files import Wiring, central_configuration, edge_configuration
 from deploy.site.credentials import Login, broker_login, ensure_credentials
-from deploy.site.options import BrokerAddress, SiteOptions
+from deploy.site.options import SiteOptions
 from deploy.site.private_files import kept_password, write_private
 from deploy.site.runtime_dir import SOCKET_PATH_MAX_BYTES, open_runtime_dir
 from deploy.site.state_dir import StateDir, open_state_dir
