@@ -49,3 +49,9 @@ class BrokerError(EdgeError):
     """The broker refused the edge or does not speak MQTT; the connection is given up and retried."""
 
     code = "broker"
+
+
+class LocalStateError(EdgeError):
+    """A file of the edge's own state beside the log cannot be used; start is refused."""
+
+    code = "local_state"

@@ -56,6 +56,7 @@ class TelemetryResult:
     value_type: ValueType
     points: list[tuple[int, Value]]
     next_start_ms: int | None = None
+    complete_from_ms: int | None = None  # earlier points are elsewhere, or too many to read here
 
 
 def check_aggregate(value_type: ValueType, aggregate: Aggregate) -> None:

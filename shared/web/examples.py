@@ -57,6 +57,7 @@ TELEMETRY: Example = {
     "agg": "mean",
     "step": 60.0,
     "next_start": None,
+    "complete_from": None,
 }
 SYNC: Example = {
     "site": "kaduna",

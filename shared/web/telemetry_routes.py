@@ -93,7 +93,6 @@ async def _telemetry(call: Call) -> Reply:
     if result is None:
         raise _no_series(name)
     is_raw = query.aggregate is Aggregate.RAW
-    next_ms = result.next_start_ms
     return Reply(
         TelemetryView(
             series=str(name),
@@ -101,9 +100,14 @@ async def _telemetry(call: Call) -> Reply:
             points=points_view(result.points),
             agg=query.aggregate,
             step=None if is_raw else query.step_ms / 1000,
-            next_start=None if next_ms is None else iso_utc(next_ms),
+            next_start=_iso(result.next_start_ms),
+            complete_from=_iso(result.complete_from_ms),
         )
     )
+
+
+def _iso(ts_ms: int | None) -> str | None:
+    return None if ts_ms is None else iso_utc(ts_ms)
 
 
 async def _allowed_series(call: Call, text: str) -> SeriesName:

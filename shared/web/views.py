@@ -107,6 +107,12 @@ class TelemetryView:
     next_start: Annotated[
         str | None, Field(description="there are more points: ask again with this start")
     ]
+    complete_from: Annotated[
+        str | None,
+        Field(
+            description="points before this are not all here: the edge keeps a part, central all"
+        ),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
