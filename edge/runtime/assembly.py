@@ -19,7 +19,7 @@ from edge.live.snapshot import LiveSnapshot
 from edge.log.journal import Journal
 from edge.log.records import PendingBatch
 from edge.metrics import EdgeMetrics
-from edge.runtime.gauges import register_ingest, register_log, register_process
+from edge.runtime.gauges import register_broker, register_ingest, register_log, register_process
 from edge.runtime.seeding import NewestRows
 from shared.clock import Clock
 from shared.ids import Kind
@@ -80,6 +80,7 @@ def assemble(config: EdgeConfig, journal: Journal, newest: NewestRows, clock: Cl
     )
     register_process(metrics)
     register_ingest(metrics, intake, reader, snapshot)
+    register_broker(metrics, config.mqtt.refusals_file)
     register_log(metrics, journal, clock)
     return EdgeParts(config, clock, metrics, journal, snapshot, intake, reader)
 

@@ -1,9 +1,11 @@
 """What the edge's parts are at, as gauges. Owns no state: everything is read when scraped."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from prometheus_client import GCCollector, PlatformCollector, ProcessCollector
 
+from edge.ingest.broker_refusals import read_refusals
 from edge.ingest.intake import Intake
 from edge.ingest.mqtt import LinkStage, MqttReader
 from edge.live.snapshot import LiveSnapshot
@@ -49,6 +51,16 @@ def register_ingest(
         lambda: metrics.ingest.last_commit_ms / _MILLISECONDS,
     )
     metrics.gauge("series", "Series in the catalogue", lambda: snapshot.series_count)
+
+
+def register_broker(metrics: EdgeMetrics, refusals_file: Path | None) -> None:
+    """Export what the broker refused before it reached the edge."""
+    metrics.family(
+        "broker_refused",
+        "What the broker refused before it reached the edge, by reason",
+        ("reason",),
+        lambda: {(reason,): float(n) for reason, n in read_refusals(refusals_file).items()},
+    )
 
 
 def register_log(metrics: EdgeMetrics, journal: Journal, clock: Clock) -> None:
