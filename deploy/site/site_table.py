@@ -23,13 +23,13 @@ BROKER, CENTRAL, WORKER, EDGE, SIM = "broker", "central", "worker", "edge", "sim
 # Whoever feeds stops first, whoever keeps stops last. Within a stage all stop at once.
 STOP_STAGES = ((SIM,), (EDGE,), (WORKER, CENTRAL), (BROKER,), (POSTGRES,))
 
-# The stop timeouts of the stages sum up to 9.5 s, the promise being 10 s in total.
+# The stop timeouts of the stages sum up to 9.8 s, the promise being 10 s in total.
 TIMES = {
-    POSTGRES: ChildTimes(start_timeout_s=60.0, stop_timeout_s=2.5),  # may replay its log
-    BROKER: ChildTimes(start_timeout_s=30.0, stop_timeout_s=1.0),
+    POSTGRES: ChildTimes(start_timeout_s=60.0, stop_timeout_s=2.0),  # may replay its log
+    BROKER: ChildTimes(start_timeout_s=30.0, stop_timeout_s=0.8),
     CENTRAL: ChildTimes(start_timeout_s=60.0, stop_timeout_s=2.0),  # migrates at its start
     WORKER: ChildTimes(start_timeout_s=60.0, stop_timeout_s=2.0),
-    EDGE: ChildTimes(start_timeout_s=60.0, stop_timeout_s=3.0),  # commits what it has received
+    EDGE: ChildTimes(start_timeout_s=60.0, stop_timeout_s=4.0),  # commits what it has received
     SIM: ChildTimes(start_timeout_s=30.0, stop_timeout_s=1.0),
 }
 
