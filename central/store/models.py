@@ -259,7 +259,7 @@ SAMPLE = Table(
     Column("i", BigInteger),
     Column("q", SmallInteger, nullable=False),
     Column("s", Text),
-    Index("sample_series_ts", "series_id", "ts"),
+    Index("sample_series_ts", "series_id", "ts", postgresql_include=["v"]),
     postgresql_partition_by="RANGE (ts)",
 )
 

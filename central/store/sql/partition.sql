@@ -10,8 +10,10 @@ JOIN pg_class AS c ON c.oid = h.inhrelid
 WHERE h.inhparent = %(table)s::regclass AND c.relname ~ '_d[0-9]{8}$'
 ORDER BY 1;
 
--- create: outside the table at first; PARTITION OF would lock the whole table against readers
-CREATE TABLE {partition} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE);
+-- create: outside the table at first; PARTITION OF would lock the whole table against readers;
+-- vacuumed early, because only then can charts be read from the index alone
+CREATE TABLE {partition} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)
+WITH (autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
 
 -- close_default: nobody may put rows of this day there while they are moved
 LOCK TABLE {default} IN ACCESS EXCLUSIVE MODE;

@@ -1,0 +1,61 @@
+"""How edges, their links and the inbox stand. Owns what "connected" means at central."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from central.store.database import Database
+from central.store.inbox import SESSION_STALE_S
+from central.store.queries import load_queries
+from shared.web.site_data import EdgeStatus, LaneStatus, LinkState
+
+Document = Mapping[str, Any]
+
+
+async def edge_statuses(database: Database, site: str) -> list[EdgeStatus]:
+    """Return the state of every edge of ``site``, ascending by id.
+
+    Raises:
+        StoreError: the server is away.
+    """
+    queries, asked = load_queries("status"), {"site": site, "stale_s": SESSION_STALE_S}
+    edges = await database.rows(queries["edges"], asked)
+    held: dict[int, dict[int, tuple[int, int]]] = {}
+    for edge_key, lane, last, count in await database.rows(queries["held"], asked):
+        held.setdefault(edge_key, {})[lane] = (last, count)
+    pending = dict(await database.rows(queries["pending"], asked))
+    return [_edge_status(row, held.get(row[0], {}), pending.get(row[0], 0)) for row in edges]
+
+
+def _edge_status(
+    row: Sequence[Any], held: Mapping[int, tuple[int, int]], pending: int
+) -> EdgeStatus:
+    _, name, opened_ms, seen_ms, closed_ms, _, report, fresh = row
+    document: Document = report or {}
+    connected = bool(fresh)
+    return EdgeStatus(
+        edge_id=name,
+        state=LinkState.CONNECTED if connected else LinkState.DISCONNECTED,
+        # A session whose process died has no end of its own: it ended when it was last seen.
+        since_ms=opened_ms if connected else (closed_ms or seen_ms),
+        last_seen_ms=seen_ms,
+        rtt_ms=document.get("rtt_ms") if connected else None,
+        lanes={
+            lane: _lane_status(held.get(lane, (0, 0)), document.get("lanes", {}).get(str(lane), {}))
+            for lane in sorted({*held, *(int(lane) for lane in document.get("lanes", {}))})
+        },
+        quarantined=document.get("quarantined", {}),
+        inbox_pending=pending,
+    )
+
+
+def _lane_status(held: tuple[int, int], reported: Document) -> LaneStatus:
+    """Return what is known of a lane; the backlog is the edge's own account, as of its report."""
+    last_held, count = held
+    return LaneStatus(
+        last_seq=max(reported.get("last_seq", 0), last_held),
+        acked=count,
+        backlog_batches=reported.get("backlog_batches", 0),
+        backlog_samples=reported.get("backlog_samples", 0),
+        backlog_bytes=reported.get("backlog_bytes", 0),
+        oldest_unacked_ms=reported.get("oldest_ms"),
+    )

@@ -1,0 +1,35 @@
+-- edges: each edge with its newest session; fresh means that its process still says so
+SELECT e.edge_node_id, e.name, s.opened_at, s.seen_at, s.closed_at, s.epoch, s.report,
+    s.closed_at IS NULL AND s.seen_at > clock_timestamp() - %(stale_s)s * interval '1 second'
+FROM site AS t
+JOIN edge_node AS e USING (site_id)
+LEFT JOIN LATERAL (
+    SELECT opened_at, seen_at, closed_at, epoch, report FROM sync_session AS s
+    WHERE s.site_id = e.site_id AND s.edge_node_id = e.edge_node_id
+    ORDER BY opened_at DESC LIMIT 1
+) AS s ON true
+WHERE t.name = %(site)s
+ORDER BY e.name;
+
+-- held: of each edge's newest epoch, how many batches are held and up to where
+SELECT r.edge_node_id, r.lane, coalesce(upper(r.held) - 1, 0),
+    (SELECT coalesce(sum(upper(part) - lower(part)), 0)::bigint FROM unnest(r.held) AS part)
+FROM site AS t JOIN sync_range AS r USING (site_id)
+WHERE t.name = %(site)s AND r.epoch = (
+    SELECT max(epoch) FROM sync_epoch AS p
+    WHERE p.site_id = r.site_id AND p.edge_node_id = r.edge_node_id
+)
+ORDER BY r.edge_node_id, r.lane;
+
+-- pending: what is acknowledged and not yet unpacked, by edge; the partial index holds only these
+SELECT b.edge_node_id, count(*)
+FROM site AS t JOIN sync_batch AS b USING (site_id)
+WHERE t.name = %(site)s AND b.state = 'received'
+GROUP BY b.edge_node_id;
+
+-- backlog: the same over all sites, for the metrics
+SELECT count(*), coalesce(extract(epoch FROM now() - min(received_at)), 0)::float8
+FROM sync_batch WHERE state = 'received';
+
+-- quarantined: for the metrics
+SELECT count(*) FROM sync_quarantine;
