@@ -23,11 +23,11 @@ from edge.runtime.lifecycle import (
     StopStage,
     next_phase,
 )
-from edge.runtime.notify import Notifier
 from edge.runtime.seeding import NewestRows, newest_batches, newest_rows
 from shared.clock import Clock
 from shared.errors import CodecError
 from shared.logs import get_log
+from shared.notify import Notifier
 
 STATUS_EVERY_S: Final = 5.0  # how often `systemctl status` is told what goes on
 # A full collection walks every identity in the window: rarely, and never through what start made.

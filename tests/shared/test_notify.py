@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.runtime.notify import Notifier
+from shared.notify import Notifier
 from tests.support.clocks import HandClock
 
 PID = 4711
