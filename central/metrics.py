@@ -1,54 +1,130 @@
-"""Prometheus counters and gauges of central. Owns their names; every part increments its own."""
+"""Prometheus counters and gauges of central. Owns their names and the registry of one process."""
 
-from prometheus_client import Counter, Gauge, Histogram
+from typing import Final
 
-_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
 
-BATCHES = Counter(
-    "headframe_central_batches",
-    "Batches received from edges by what became of them: stored, repeated or conflict.",
-    ["outcome"],
+_BUCKETS_S: Final = (
+    *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
+    *(1.0, 2.5, 5.0, 10.0, 30.0),
 )
-SAMPLES_STORED = Counter(
-    "headframe_central_samples_stored", "Samples in batches committed to the inbox."
-)
-STORE_SECONDS = Histogram(
-    "headframe_central_store_seconds",
-    "Time of one inbox transaction, commit included.",
-    buckets=_SECONDS,
-)
-STORE_FAILURES = Counter(
-    "headframe_central_store_failures",
-    "Inbox transactions that failed: unavailable (tried again) or refused (the data's fault).",
-    ["cause"],
-)
-SESSIONS = Gauge("headframe_central_sessions", "Sync sessions open in this process.")
-INBOX_PENDING = Gauge(
-    "headframe_central_inbox_pending", "Batches acknowledged to edges and not yet unpacked."
-)
-INBOX_OLDEST_SECONDS = Gauge(
-    "headframe_central_inbox_oldest_seconds", "Age of the oldest batch not yet unpacked; 0 if none."
-)
-QUARANTINED_BATCHES = Gauge(
-    "headframe_central_quarantined_batches", "Batches in quarantine: kept, never applied."
-)
-WORKERS = Gauge("headframe_central_workers", "Unpacking workers with a fresh heartbeat.")
-DATABASE_UP = Gauge("headframe_central_database_up", "1 while PostgreSQL answers, else 0.")
-UNPACK_SECONDS = Histogram(
-    "headframe_central_unpack_seconds",
-    "Time of one unpacking transaction, from claim to commit.",
-    buckets=_SECONDS,
-)
-ROWS_APPLIED = Counter("headframe_central_rows_applied", "Samples copied into partitions.")
-BATCHES_APPLIED = Counter("headframe_central_batches_applied", "Batches unpacked.")
-BATCHES_QUARANTINED = Counter(
-    "headframe_central_batches_quarantined",
-    "Batches that could not be unpacked, by reason.",
-    ["reason"],
-)
-UNPACK_FAILURES = Counter(
-    "headframe_central_unpack_failures", "Unpacking transactions that are tried again."
-)
-LIVE_VALUES = Counter(
-    "headframe_central_live_values", "New values handed to the sockets of this process."
-)
+
+
+class StoreMetrics:
+    """What the inbox of a web process counts."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.batches = Counter(
+            "headframe_central_batches",
+            "Batches received from edges by what became of them: stored, repeated or conflict.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.samples = Counter(
+            "headframe_central_samples",
+            "Samples in batches committed to the inbox.",
+            registry=registry,
+        )
+        self.store_seconds = Histogram(
+            "headframe_central_store_seconds",
+            "Time of one inbox transaction, commit included.",
+            buckets=_BUCKETS_S,
+            registry=registry,
+        )
+        self.store_failures = Counter(
+            "headframe_central_store_failures",
+            "Inbox transactions that failed: unavailable (tried again) or refused (by the data).",
+            ["cause"],
+            registry=registry,
+        )
+        self.sessions = Gauge(
+            "headframe_central_sessions",
+            "Sync sessions open in this process.",
+            registry=registry,
+        )
+        self.live_values = Counter(
+            "headframe_central_live_values",
+            "New values handed to the sockets of this process.",
+            registry=registry,
+        )
+
+
+class BacklogMetrics:
+    """How the whole of central stands, as the database tells; the same from every process."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.database_up = Gauge(
+            "headframe_central_database_up",
+            "1 while PostgreSQL answers, else 0.",
+            registry=registry,
+        )
+        self.inbox_pending = Gauge(
+            "headframe_central_inbox_pending",
+            "Batches acknowledged to edges and not yet unpacked.",
+            registry=registry,
+        )
+        self.inbox_oldest_seconds = Gauge(
+            "headframe_central_inbox_oldest_seconds",
+            "Age of the oldest batch not yet unpacked; 0 if there is none.",
+            registry=registry,
+        )
+        self.quarantined = Gauge(
+            "headframe_central_quarantined_batches",
+            "Batches in quarantine: kept, never applied.",
+            registry=registry,
+        )
+        self.workers = Gauge(
+            "headframe_central_workers",
+            "Unpacking workers with a fresh heartbeat.",
+            registry=registry,
+        )
+
+
+class UnpackMetrics:
+    """What one worker counts."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.unpack_seconds = Histogram(
+            "headframe_central_unpack_seconds",
+            "Time of one unpacking transaction, from claim to commit.",
+            buckets=_BUCKETS_S,
+            registry=registry,
+        )
+        self.rows_applied = Counter(
+            "headframe_central_rows_applied",
+            "Samples copied into partitions.",
+            registry=registry,
+        )
+        self.batches_applied = Counter(
+            "headframe_central_batches_applied", "Batches unpacked.", registry=registry
+        )
+        self.batches_quarantined = Counter(
+            "headframe_central_batches_quarantined",
+            "Batches that could not be unpacked, by reason.",
+            ["reason"],
+            registry=registry,
+        )
+        self.unpack_failures = Counter(
+            "headframe_central_unpack_failures",
+            "Unpacking transactions that are tried again.",
+            registry=registry,
+        )
+
+
+class CentralMetrics:
+    """The registry of one central process; everything is named ``headframe_central_*``."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.store = StoreMetrics(self.registry)
+        self.backlog = BacklogMetrics(self.registry)
+        self.unpack = UnpackMetrics(self.registry)
+
+    def register_process(self) -> None:
+        """Add memory, processor and collector figures of this process."""
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)

@@ -9,8 +9,8 @@ import asyncio
 
 from psycopg.sql import SQL, Identifier
 
-from central import metrics
 from central.errors import StoreError
+from central.metrics import StoreMetrics
 from central.store.database import Connection, Database
 from central.store.live_notice import LIVE_CHANNEL, parse_live_payload
 from central.store.reads import PostgresReader
@@ -28,10 +28,13 @@ _log = get_log("broadcast")
 class LiveListener:
     """Feeds ``sink`` until cancelled; survives every absence of the server."""
 
-    def __init__(self, database: Database, reader: PostgresReader, sink: LiveSink) -> None:
+    def __init__(
+        self, database: Database, reader: PostgresReader, sink: LiveSink, metrics: StoreMetrics
+    ) -> None:
         self._database = database
         self._reader = reader
         self._sink = sink
+        self._metrics = metrics
 
     async def run(self) -> None:
         """Listen for ever; returns only by cancellation."""
@@ -65,7 +68,7 @@ class LiveListener:
     async def _publish(self, series_ids: list[int]) -> None:
         for site, values in (await self._reader.latest_of(series_ids)).items():
             self._sink.publish(site, values)
-            metrics.LIVE_VALUES.inc(len(values))
+            self._metrics.live_values.inc(len(values))
 
 
 async def _changed(connection: Connection, timeout_s: float) -> set[int]:

@@ -11,8 +11,8 @@ from uuid import UUID, uuid4
 from psycopg.types.json import Jsonb
 from psycopg.types.multirange import Multirange
 
-from central import metrics
 from central.errors import BatchRefusedError, DataRefusedError, StoreError
+from central.metrics import StoreMetrics
 from central.store.database import Connection, Database, fetch
 from central.store.grants import SessionGrant, StoreResult
 from central.store.instants import clamped
@@ -40,9 +40,10 @@ Row = dict[str, Any]
 class PostgresInbox:
     """`InboxStore` on PostgreSQL; ``database`` must be a durable one."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, metrics: StoreMetrics) -> None:
         self._database = database
         self._clock = clock
+        self._metrics = metrics
         self._partitions = DayPartitions(database, Partitioned.BATCH)
         self._open: dict[str, int] = {}  # session id -> site key, of this process
         self._inbox_sql = load_queries("inbox")
@@ -62,7 +63,7 @@ class PostgresInbox:
         except DataRefusedError as error:
             raise StoreError(f"session of {hello.site}/{hello.edge_id}: {error}") from error
         self._open[grant.session_id] = grant.site_key
-        metrics.SESSIONS.set(len(self._open))
+        self._metrics.sessions.set(len(self._open))
         return grant
 
     async def store(
@@ -86,13 +87,13 @@ class PostgresInbox:
                 await self._put_series(connection, grant, series)
                 settlement = await self._put_batches(connection, grant, batches, now_ms)
         except DataRefusedError as error:
-            metrics.STORE_FAILURES.labels("refused").inc()
+            self._metrics.store_failures.labels("refused").inc()
             raise BatchRefusedError(str(error)) from error
         except StoreError:
-            metrics.STORE_FAILURES.labels("unavailable").inc()
+            self._metrics.store_failures.labels("unavailable").inc()
             raise
-        metrics.STORE_SECONDS.observe(self._clock.monotonic_s() - started_s)
-        _count(settlement)
+        self._metrics.store_seconds.observe(self._clock.monotonic_s() - started_s)
+        self._count(settlement)
         if settlement.fresh:
             await self._announce()
         return settlement.result()
@@ -118,7 +119,7 @@ class PostgresInbox:
         """
         del now_ms
         self._open.pop(grant.session_id, None)
-        metrics.SESSIONS.set(len(self._open))
+        self._metrics.sessions.set(len(self._open))
         parameters = {"site_key": grant.site_key, "session_id": UUID(grant.session_id)}
         await self._database.rows(self._session_sql["close"], parameters)
 
@@ -235,6 +236,12 @@ class PostgresInbox:
             raise StoreError("inbox and ranges disagree about what is held")
         await connection.execute(self._inbox_sql["extend"], keys | _identities(fresh))
 
+    def _count(self, settlement: Settlement) -> None:
+        self._metrics.batches.labels("stored").inc(len(settlement.fresh))
+        self._metrics.batches.labels("repeated").inc(len(settlement.repeated))
+        self._metrics.batches.labels("conflict").inc(len(settlement.conflicting))
+        self._metrics.samples.inc(sum(batch.n for batch in settlement.fresh))
+
     async def _announce(self) -> None:
         """Wake the unpackers. A lost call costs them one safety poll: no reason to fail."""
         try:
@@ -301,10 +308,3 @@ def _conflict(batch: Batch) -> Row:
         "body": batch.body,
         "bodies_max": CONFLICT_BODIES_MAX,
     }
-
-
-def _count(settlement: Settlement) -> None:
-    metrics.BATCHES.labels("stored").inc(len(settlement.fresh))
-    metrics.BATCHES.labels("repeated").inc(len(settlement.repeated))
-    metrics.BATCHES.labels("conflict").inc(len(settlement.conflicting))
-    metrics.SAMPLES_STORED.inc(sum(batch.n for batch in settlement.fresh))

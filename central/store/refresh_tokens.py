@@ -1,4 +1,4 @@
-"""Refresh tokens on PostgreSQL: families, rotation, detection of copies. Each call a transaction."""
+"""Refresh tokens on PostgreSQL: families, rotation, detection of copies."""
 
 from typing import Any
 
