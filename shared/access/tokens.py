@@ -4,6 +4,7 @@ Any part that has the public keys can verify a token without asking anybody, whi
 site work alone. Only RS256 is accepted, whatever a token's header says.
 """
 
+import base64
 import json
 import secrets
 import stat
@@ -12,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import GuestProtocol, RSAKey
@@ -74,14 +77,12 @@ def load_signing_key(file: Path) -> RSAKey:
     if mode & stat.S_IROTH:
         raise ConfigurationError(f"{file}: everybody may read this private key (mode {mode:04o})")
     try:
-        key = RSAKey.import_key(pem)
-    except (ValueError, TypeError, JoseError) as error:
-        raise ConfigurationError(f"{file}: not an RSA private key in PEM: {error}") from error
-    if not isinstance(key.raw_value, rsa.RSAPrivateKey) or key.raw_value.key_size < RSA_BITS_MIN:
-        raise ConfigurationError(
-            f"{file}: expected an RSA private key of {RSA_BITS_MIN} bits or more"
-        )
-    return with_thumbprint(key)
+        key = load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise ConfigurationError(f"{file}: not a private key in PEM: {error}") from error
+    if not isinstance(key, rsa.RSAPrivateKey) or key.key_size < RSA_BITS_MIN:
+        raise ConfigurationError(f"{file}: expected an RSA key of {RSA_BITS_MIN} bits or more")
+    return with_thumbprint(RSAKey.import_key(key))
 
 
 def with_thumbprint(key: RSAKey) -> RSAKey:
@@ -99,12 +100,18 @@ def load_jwks(file: Path) -> list[VerificationKey]:
     try:
         document = json.loads(file.read_bytes())
         entries = [entry for entry in document["keys"] if entry.get("kty") == "RSA"]
+        if any(_modulus_bits(entry["n"]) < RSA_BITS_MIN for entry in entries):
+            raise ConfigurationError(f"{file}: an RSA key has less than {RSA_BITS_MIN} bits")
         keys = [RSAKey.import_key(entry) for entry in entries]
     except OSError as error:
         raise ConfigurationError(f"{file}: cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError, JoseError) as error:
         raise ConfigurationError(f"{file}: not a JWKS: {error}") from error
     return [VerificationKey(key.kid or key.thumbprint(), key) for key in keys]
+
+
+def _modulus_bits(text: str) -> int:
+    return int.from_bytes(base64.urlsafe_b64decode(text + "==")).bit_length()
 
 
 def jwks_document(keys: Iterable[VerificationKey]) -> dict[str, list[dict[str, Any]]]:
@@ -146,7 +153,10 @@ class TokenIssuer:
 class TokenVerifier:
     """Turns tokens into principals by the keys it was given; remembers what it verified."""
 
-    def __init__(self, keys: Iterable[VerificationKey]) -> None:
+    def __init__(
+        self, keys: Iterable[VerificationKey], *, remembered_max: int = VERIFIED_TOKENS_MAX
+    ) -> None:
+        self._remembered_max = remembered_max
         self._keys: dict[str, VerificationKey] = {}
         self._verified: dict[str, Principal] = {}
         self.replace_keys(keys)
@@ -155,6 +165,11 @@ class TokenVerifier:
     def keys(self) -> tuple[VerificationKey, ...]:
         """Return the keys in use."""
         return tuple(self._keys.values())
+
+    @property
+    def remembered(self) -> int:
+        """Return how many verified tokens are remembered."""
+        return len(self._verified)
 
     def replace_keys(self, keys: Iterable[VerificationKey]) -> None:
         """Accept only tokens of ``keys`` from now on."""
@@ -171,7 +186,7 @@ class TokenVerifier:
         principal = self._verified.get(token)
         if principal is None:
             principal = self._check(token)
-            if len(self._verified) >= VERIFIED_TOKENS_MAX:
+            if len(self._verified) >= self._remembered_max:
                 self._verified.clear()
             self._verified[token] = principal
         if now_s >= principal.expires_s:
