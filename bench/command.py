@@ -63,6 +63,9 @@ def ingest(
     seconds: Annotated[float, typer.Option(min=1, help="How long to publish.")] = 300.0,
     sources: Annotated[int, typer.Option(min=1, max=10_000, help="Publishing devices.")] = 500,
     metrics: Annotated[int, typer.Option(min=1, max=100, help="Values in each sample.")] = 3,
+    edge_only: Annotated[
+        bool, typer.Option("--edge-only", help="Embedded broker and edge alone, no central.")
+    ] = False,
     state: State = None,
     mqtt: Mqtt = None,
     mqtt_credentials: MqttCredentials = None,
@@ -79,8 +82,16 @@ def ingest(
     """
 
     def measure(site: SiteOptions, clock: Clock) -> Coroutine[Any, Any, Report]:
-        warmup_s = min(WARMUP_MAX_S, seconds / 4)
-        return bench_ingest(IngestOptions(site, rate, seconds, sources, metrics, warmup_s), clock)
+        options = IngestOptions(
+            site=site,
+            rate=rate,
+            seconds=seconds,
+            sources=sources,
+            metrics=metrics,
+            warmup_s=min(WARMUP_MAX_S, seconds / 4),
+            with_central=not edge_only,
+        )
+        return bench_ingest(options, clock)
 
     _run(measure, Surroundings(state, mqtt, mqtt_credentials, postgres, as_json, json_file))
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from bench.accounting import LossAccount, account
 from bench.background import in_background
+from bench.edge_alone import edge_alone
 from bench.edge_log import CommitWatch, counter_sources, counters_of, read_batches
 from bench.load import LoadPlan, LoadResult
 from bench.machine import describe_machine
@@ -41,6 +42,7 @@ class IngestOptions:
     sources: int = 500
     metrics: int = 3
     warmup_s: float = 5.0
+    with_central: bool = True  # False: broker and edge only, to see the edge undisturbed
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +63,10 @@ async def bench_ingest(options: IngestOptions, clock: Clock) -> Report:
         BenchError: if the site or the publisher cannot run.
     """
     machine = describe_machine(options.site.state_dir.parent)
-    async with running_site(options.site) as site:
+    start = running_site if options.with_central else edge_alone
+    async with start(options.site) as site:
         commits = CommitWatch(site.edge_log, clock)
-        processes = ProcessWatch([site.pid])
+        processes = ProcessWatch(list(site.pids))
         began_s = clock.monotonic_s()
         with (
             in_background(commits.watch, commits.stop),
@@ -85,6 +88,7 @@ async def bench_ingest(options: IngestOptions, clock: Clock) -> Report:
             "seconds": options.seconds,
             "sources": options.sources,
             "metrics": options.metrics,
+            "central": "yes" if options.with_central else "no",
             "broker": options.site.mqtt or "embedded nats-server",
         },
         figures=_figures(sent, logged, losses),

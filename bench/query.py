@@ -68,7 +68,7 @@ async def bench_query(options: QueryOptions, clock: Clock) -> Report:
     """
     machine = describe_machine(options.site.state_dir.parent)
     async with running_site(options.site) as site:
-        processes = ProcessWatch([site.pid])
+        processes = ProcessWatch(list(site.pids))
         plan = _plan(options, site)
         sent = await publish(plan, options.site.state_dir, processes)
         began_s = clock.monotonic_s()

@@ -20,7 +20,7 @@ from edge.log.layout import Layout
 
 READY_TIMEOUT_S = 180.0  # a first start makes a database, certificates and accounts
 STOP_TIMEOUT_S = 20.0  # the site promises 10 s
-_LOOK_EVERY_S = 0.1
+LOOK_EVERY_S = 0.1
 _MARK = "READY "
 _TAIL_LINES = 20
 
@@ -39,7 +39,7 @@ class SiteOptions:
 class Site:
     """A running site."""
 
-    pid: int
+    pids: tuple[int, ...]  # processes that, with all below them, are the site
     state_dir: Path
     central_url: str
     mqtt_host: str
@@ -100,11 +100,11 @@ async def running_site(
     try:
         yield _site(process.pid, options, await _ready(process, output))
     finally:
-        await _stop(process)
+        await stop_process(process)
 
 
 def _command(options: SiteOptions) -> list[str]:
-    ports = _free_ports(4)
+    ports = free_ports(4)
     command = [sys.executable, "-c", "from deploy.cli import main; main()", "up", "--no-sim"]
     command += ["--state", str(options.state_dir), "--rate-limit", "off"]
     command += ["--central-port", str(ports[0]), "--edge-port", str(ports[1])]
@@ -120,7 +120,8 @@ def _command(options: SiteOptions) -> list[str]:
     return command
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Return loopback ports that nothing listens on at this moment."""
     with contextlib.ExitStack() as probes:
         sockets = [probes.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:
@@ -135,11 +136,15 @@ async def _ready(process: asyncio.subprocess.Process, output: Path) -> dict[str,
                 for line in _lines(output):
                     if line.startswith(_MARK):
                         return json.loads(line.removeprefix(_MARK))
-                await asyncio.sleep(_LOOK_EVERY_S)
+                await asyncio.sleep(LOOK_EVERY_S)
     except TimeoutError:
         pass
-    tail = "\n".join(_lines(output)[-_TAIL_LINES:])
-    raise BenchError(f"the site did not get ready in {READY_TIMEOUT_S:.0f} s:\n{tail}")
+    raise BenchError(f"the site did not get ready in {READY_TIMEOUT_S:.0f} s:\n{tail_of(output)}")
+
+
+def tail_of(output: Path) -> str:
+    """Return the last lines of what a process said."""
+    return "\n".join(_lines(output)[-_TAIL_LINES:])
 
 
 def _lines(output: Path) -> list[str]:
@@ -150,7 +155,7 @@ def _site(pid: int, options: SiteOptions, ready: Mapping[str, Any]) -> Site:
     host, port = parse_address(ready["mqtt"])
     username, password = read_credentials(Path(ready["credentials"]))
     return Site(
-        pid=pid,
+        pids=(pid,),
         state_dir=options.state_dir,
         central_url=ready["central"],
         mqtt_host=host,
@@ -160,7 +165,8 @@ def _site(pid: int, options: SiteOptions, ready: Mapping[str, Any]) -> Site:
     )
 
 
-async def _stop(process: asyncio.subprocess.Process) -> None:
+async def stop_process(process: asyncio.subprocess.Process) -> None:
+    """Ask ``process`` to stop; after STOP_TIMEOUT_S it is killed."""
     if process.returncode is not None:
         return
     process.send_signal(signal.SIGTERM)

@@ -94,7 +94,7 @@ async def bench_sync(options: SyncOptions, clock: Clock) -> Report:
             watches = Watches(
                 CommitWatch(site.edge_log, clock),
                 InboxWatch(site.central_config_file, clock),
-                ProcessWatch([site.pid]),
+                ProcessWatch(list(site.pids)),
             )
             began_s = clock.monotonic_s()
             with (

@@ -1,0 +1,116 @@
+"""One edge and the embedded broker, without central: the edge's own figures, undisturbed."""
+
+import asyncio
+import contextlib
+import sys
+from asyncio.subprocess import Process
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from pathlib import Path
+
+from bench.errors import BenchError
+from bench.site import LOOK_EVERY_S, Site, SiteOptions, free_ports, stop_process, tail_of
+from deploy.site.broker import (
+    BrokerPlan,
+    broker_launch,
+    configuration_text,
+    device_user,
+    edge_user,
+    store_size_bytes,
+)
+from deploy.site.options import EDGE_ID, SITE
+from deploy.site.private_files import write_private
+from deploy.site.probes import http_answers, port_answers
+from deploy.site.toml_text import TomlTable, toml_text
+
+_START_TIMEOUT_S = 30.0
+_FOLDER_MODE = 0o700
+_PASSWORD = "bench"  # noqa: S105  # a broker on loopback that lives as long as the measurement
+_DEVICE, _EDGE = "device", "edge"
+
+
+@contextlib.asynccontextmanager
+async def edge_alone(options: SiteOptions) -> AsyncGenerator[Site]:
+    """Start the broker and ``headframe-edge run``; stop both at the end.
+
+    Raises:
+        BenchError: if one of them does not answer in time. SiteError: no embedded broker.
+    """
+    mqtt_port, monitor_port, api_port = free_ports(3)
+    broker_file = _write_broker(options.state_dir / "nats", mqtt_port, monitor_port)
+    edge_file = _write_edge(options.state_dir / "edge", mqtt_port, api_port)
+    broker_log, edge_log = (options.state_dir / name for name in ("broker.log", "edge.log"))
+    async with _process(broker_log, *broker_launch(broker_file).command) as broker:
+        await _until(broker, lambda: port_answers("127.0.0.1", mqtt_port), broker_log)
+        command = (sys.executable, "-m", "edge", "run", "--config", str(edge_file))
+        async with _process(edge_log, *command) as edge:
+            await _until(edge, lambda: http_answers("127.0.0.1", api_port, "/readyz"), edge_log)
+            yield Site(
+                pids=(broker.pid, edge.pid),
+                state_dir=options.state_dir,
+                central_url="",
+                mqtt_host="127.0.0.1",
+                mqtt_port=mqtt_port,
+                mqtt_username=_DEVICE,
+                mqtt_password=_PASSWORD,
+            )
+
+
+def _write_broker(folder: Path, mqtt_port: int, monitor_port: int) -> Path:
+    folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+    plan = BrokerPlan(
+        host="127.0.0.1",
+        port=mqtt_port,
+        monitor_port=monitor_port,
+        folder=folder,
+        store_size_max_bytes=store_size_bytes(folder),
+        users=(edge_user(_EDGE, _PASSWORD), device_user(_DEVICE, _PASSWORD, SITE)),
+    )
+    file = folder / "nats.conf"
+    write_private(file, configuration_text(plan))
+    return file
+
+
+def _write_edge(folder: Path, mqtt_port: int, api_port: int) -> Path:
+    folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+    password_file = folder / "mqtt-password"
+    write_private(password_file, _PASSWORD + "\n")
+    table: TomlTable = {
+        "site": SITE,
+        "edge_id": EDGE_ID,
+        "state_dir": folder,
+        "mqtt": {
+            "port": mqtt_port,
+            "username": _EDGE,
+            "password_file": password_file,
+        },
+        "api": {"port": api_port},
+    }
+    file = folder / "config.toml"
+    write_private(file, toml_text(table))
+    return file
+
+
+@contextlib.asynccontextmanager
+async def _process(output: Path, *command: str) -> AsyncGenerator[Process]:
+    with output.open("wb") as file:
+        process = await asyncio.create_subprocess_exec(
+            *command, stdout=file, stderr=asyncio.subprocess.STDOUT
+        )
+    try:
+        yield process
+    finally:
+        await stop_process(process)
+
+
+async def _until(process: Process, answers: Callable[[], Awaitable[bool]], output: Path) -> None:
+    try:
+        async with asyncio.timeout(_START_TIMEOUT_S):
+            while process.returncode is None:
+                if await answers():
+                    return
+                await asyncio.sleep(LOOK_EVERY_S)
+    except TimeoutError:
+        pass
+    raise BenchError(
+        f"{output.stem} did not answer in {_START_TIMEOUT_S:.0f} s:\n{tail_of(output)}"
+    )
