@@ -1,7 +1,7 @@
 """The only place that reads time. Everything else takes a time or a Clock as an argument."""
 
 import time
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 
@@ -35,10 +35,10 @@ def iso_utc(ts_ms: int) -> str:
     Years outside 1..9999 cannot be written in ISO 8601 and are clamped to the nearest that can.
     """
     clamped_ms = min(max(ts_ms, _MIN_ISO_MS), _MAX_ISO_MS)
-    seconds, milliseconds = divmod(clamped_ms, 1000)
-    moment = datetime.fromtimestamp(seconds, tz=UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds:03d}Z"
+    moment = _EPOCH + timedelta(milliseconds=clamped_ms)
+    return moment.isoformat(timespec="milliseconds") + "Z"
 
 
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC by definition; a zone would be written as +00:00
 _MIN_ISO_MS = -62_135_596_800_000  # 0001-01-01
 _MAX_ISO_MS = 253_402_300_799_999  # 9999-12-31

@@ -76,7 +76,7 @@ class WindowLimiter:
         return window
 
     def _allowance(self, window: list[float], now_s: float, *, allowed: bool) -> Allowance:
-        left_s = max(window[0] + self._window_s - now_s, 0.0)
+        left_s = max(self._window_s - (now_s - window[0]), 0.0)
         return Allowance(allowed, self._limit, self._limit - int(window[1]), math.ceil(left_s))
 
 
