@@ -50,7 +50,8 @@ class SyncConfig(Section):
     cert_file: Path
     key_file: Path
     client_ca_file: Path
-    credit_bytes: Annotated[int, Field(ge=65_536)] = 4_194_304
+    credit_bytes: Annotated[int, Field(ge=1_048_576)] = 4_194_304  # per edge; at least one frame
+    sessions_max: Annotated[int, Field(ge=1, le=10_000)] = 100  # times the credit is the memory
     silence_timeout_s: Annotated[float, Field(gt=0)] = 45.0
 
 
@@ -68,6 +69,8 @@ class WorkerConfig(Section):
 
     batches_per_transaction_max: Annotated[int, Field(ge=1, le=1000)] = 64
     inbox_keep_days: Annotated[int, Field(ge=1)] = 7
+    metrics_host: str = "127.0.0.1"
+    metrics_port: Port | None = None  # none: the web process shows what the database knows
 
 
 class CentralConfig(Section):

@@ -36,6 +36,11 @@ class Notifier:
         """Say that the start is complete."""
         self._send(f"READY=1\nSTATUS={status}")
 
+    def starting(self, status: str, *, patience_s: float) -> None:
+        """Say that the start waits for something; asks for ``patience_s`` more to be ready."""
+        extension = round(patience_s * _MICROSECONDS)
+        self._send(f"EXTEND_TIMEOUT_USEC={extension}\nSTATUS={status}")
+
     def status(self, status: str) -> None:
         """Say in one line what goes on; shown by ``systemctl status``."""
         self._send(f"STATUS={status}")

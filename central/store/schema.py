@@ -56,6 +56,11 @@ def known_revision() -> str:
     return head
 
 
+def is_known_revision(revision: str) -> bool:
+    """Tell whether this program has a migration of that name."""
+    return revision in {script.revision for script in _scripts().walk_revisions()}
+
+
 def _connect(address: str) -> psycopg.Connection:
     connection = psycopg.connect(address, autocommit=True, application_name="headframe-migrate")
     # A session lock: it outlives each step's transaction and falls with the connection.
@@ -77,8 +82,7 @@ def _set(connection: psycopg.Connection, name: str, seconds: int) -> None:
 
 def _refuse_newer(connection: Connection) -> None:
     found = _revision(connection)
-    known = {script.revision for script in _scripts().walk_revisions()}
-    if found is not None and found not in known:
+    if found is not None and not is_known_revision(found):
         raise SchemaError(
             f"the database has schema revision {found}, which this program does not know; "
             f"expected at most {known_revision()}: run the newer headframe-central"
