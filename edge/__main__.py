@@ -86,10 +86,12 @@ def run(
 def check(
     config_file: ConfigFile = None,
     state_dir: StateDir = None,
+    site: Site = None,
+    edge_id: EdgeId = None,
     as_json: AsJson = False,
 ) -> None:
     """Check configuration, files and state directory without starting anything."""
-    config = _load(config_file, _flags(state_dir=state_dir))
+    config = _load(config_file, _flags(state_dir=state_dir, site=site, edge_id=edge_id))
     failures = list(failed_checks(config))
     if as_json:
         typer.echo(json.dumps({"ok": not failures, "failures": failures}))
@@ -104,13 +106,17 @@ def check(
 
 @app.command(epilog="Example: headframe-edge status --config /etc/headframe/edge.toml --json")
 def status(
-    config_file: ConfigFile = None, state_dir: StateDir = None, as_json: AsJson = False
+    config_file: ConfigFile = None,
+    state_dir: StateDir = None,
+    site: Site = None,
+    edge_id: EdgeId = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show links, backlog, quarantine and the last commit; exit code 1 if the edge is not well.
 
     Asks the running edge on its own port. If it does not run, shows what it left behind.
     """
-    config = _load(config_file, _flags(state_dir=state_dir))
+    config = _load(config_file, _flags(state_dir=state_dir, site=site, edge_id=edge_id))
     now_ms = SystemClock().utc_ms()
     report = _ask(config, now_ms) or read_report(config.state_dir)
     if report is None:

@@ -6,8 +6,11 @@ learns after the commit, the uplink reads the log.
 
 import random
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Final
+from uuid import uuid4
 
+from edge.api.server import EdgeApi, EdgeSources
 from edge.config import EdgeConfig, IngestConfig
 from edge.ingest.admission import Admission
 from edge.ingest.decoded import DecodeLimits
@@ -19,8 +22,19 @@ from edge.live.snapshot import LiveSnapshot
 from edge.log.journal import Journal
 from edge.log.records import PendingBatch
 from edge.metrics import EdgeMetrics
-from edge.runtime.gauges import register_broker, register_ingest, register_log, register_process
+from edge.runtime.gauges import (
+    register_broker,
+    register_ingest,
+    register_link,
+    register_log,
+    register_process,
+)
+from edge.runtime.readiness import broker_readiness, log_readiness
 from edge.runtime.seeding import NewestRows
+from edge.runtime.uplink_view import UplinkView
+from edge.uplink.framing import Installation
+from edge.uplink.link import LinkState
+from edge.uplink.pump import Uplink
 from shared.clock import Clock
 from shared.ids import Kind
 
@@ -39,33 +53,28 @@ class EdgeParts:
     snapshot: LiveSnapshot
     intake: Intake
     reader: MqttReader
+    uplink: Uplink | None  # None: no central is configured, the site works alone
+    api: EdgeApi
+
+    @property
+    def link(self) -> LinkState:
+        """Return the state of the link to central."""
+        return LinkState() if self.uplink is None else self.uplink.link
 
 
 def assemble(config: EdgeConfig, journal: Journal, newest: NewestRows, clock: Clock) -> EdgeParts:
-    """Return the parts, joined and filled with what the log knows; nothing runs yet."""
+    """Return the parts, joined and filled with what the log knows; nothing runs yet.
+
+    Raises:
+        ConfigurationError: if a file that the configuration names cannot be used.
+        LocalStateError: if the edge's own signing key cannot be made.
+    """
     metrics = EdgeMetrics()
-    ingest = config.ingest
-    state = restore_ingest(
-        journal.series, journal.recent, series_max=ingest.series_max, now_ms=clock.utc_ms()
-    )
-    snapshot = _snapshot(journal, newest, ingest.series_max)
-    judge = Judge(_time_limits(ingest), state.seen)
-    for kind in Kind:
-        for entry in snapshot.latest((kind,)):
-            if entry.series.name.metric == _ONLINE:
-                judge.note_online(kind, entry.series.name.asset_id, entry.ts_ms)
-    admission = Admission(
-        site=config.site,
-        limits=_decode_limits(ingest),
-        catalogue=state.catalogue,
-        judge=judge,
-        seen=state.seen,
-        counts=metrics.ingest,
-    )
+    snapshot = _snapshot(journal, newest, config.ingest.series_max)
     intake = Intake(
-        admission=admission,
+        admission=_admission(config, journal, snapshot, metrics, clock),
         log=journal,
-        linger_s=ingest.linger_ms / _MS,
+        linger_s=config.ingest.linger_ms / _MS,
         clock=clock,
         metrics=metrics,
         committed=lambda batch: show(batch, snapshot),
@@ -78,11 +87,60 @@ def assemble(config: EdgeConfig, journal: Journal, newest: NewestRows, clock: Cl
         jitter=random.random,
         expects_session=len(journal.recent) > 0,
     )
-    register_process(metrics)
-    register_ingest(metrics, intake, reader, snapshot)
-    register_broker(metrics, config.mqtt.refusals_file)
-    register_log(metrics, journal, clock)
-    return EdgeParts(config, clock, metrics, journal, snapshot, intake, reader)
+    uplink = _uplink(config, journal, clock)
+    link = None if uplink is None else UplinkView(lambda: uplink.link)
+    sources = EdgeSources(
+        snapshot=snapshot,
+        log=journal,
+        link=lambda: link,
+        registry=metrics.registry,
+        readiness={"log": log_readiness(intake, journal), "broker": broker_readiness(reader)},
+    )
+    api = EdgeApi(config, sources, clock)
+    parts = EdgeParts(config, clock, metrics, journal, snapshot, intake, reader, uplink, api)
+    _register(parts)
+    return parts
+
+
+def _register(parts: EdgeParts) -> None:
+    register_process(parts.metrics)
+    register_ingest(parts.metrics, parts.intake, parts.reader, parts.snapshot)
+    register_log(parts.metrics, parts.journal, parts.clock)
+    register_broker(parts.metrics, parts.config.mqtt.refusals_file)
+    register_link(parts.metrics, lambda: parts.link)
+
+
+def _admission(
+    config: EdgeConfig,
+    journal: Journal,
+    snapshot: LiveSnapshot,
+    metrics: EdgeMetrics,
+    clock: Clock,
+) -> Admission:
+    ingest = config.ingest
+    state = restore_ingest(
+        journal.series, journal.recent, series_max=ingest.series_max, now_ms=clock.utc_ms()
+    )
+    judge = Judge(_time_limits(ingest), state.seen)
+    for entry in snapshot.latest(frozenset(Kind)):
+        name = entry.series.name
+        if name.metric == _ONLINE:
+            judge.note_online(name.kind, name.asset_id, entry.ts_ms)
+    return Admission(
+        site=config.site,
+        limits=_decode_limits(ingest),
+        catalogue=state.catalogue,
+        judge=judge,
+        seen=state.seen,
+        counts=metrics.ingest,
+    )
+
+
+def _uplink(config: EdgeConfig, journal: Journal, clock: Clock) -> Uplink | None:
+    if config.uplink.url is None:
+        return None
+    installation = Installation(software=version("headframe"), boot_id=str(uuid4()))
+    return Uplink(config.uplink, journal, installation, clock)
 
 
 def show(batch: PendingBatch, snapshot: LiveSnapshot) -> None:

@@ -6,7 +6,8 @@ that a supervisor starts it anew; broker and central may be away as long as they
 
 import asyncio
 import gc
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from edge.config import EdgeConfig
@@ -17,19 +18,24 @@ from edge.runtime.assembly import EdgeParts, assemble
 from edge.runtime.lifecycle import (
     CLOSE_LOG,
     FLUSH,
+    STOP_API,
     STOP_READING,
+    STOP_UPLINK,
     Phase,
     Signal,
     StopStage,
     next_phase,
 )
+from edge.runtime.report import report_from_metrics, write_report
 from edge.runtime.seeding import NewestRows, newest_batches, newest_rows
+from edge.uplink.pump import Uplink
 from shared.clock import Clock
-from shared.errors import CodecError
+from shared.errors import CodecError, ConfigurationError
 from shared.logs import get_log
 from shared.notify import Notifier
 
 STATUS_EVERY_S: Final = 5.0  # how often `systemctl status` is told what goes on
+REPORT_EVERY_S: Final = 60.0  # how often the report for `status` is left: a kilobyte to the disk
 # A full collection walks every identity in the window: rarely, and never through what start made.
 _GC_THRESHOLDS: Final = (50_000, 20, 50)
 
@@ -91,32 +97,52 @@ class EdgeDaemon:
 
     async def _work(self, parts: EdgeParts) -> None:
         parts.intake.on_beat(self._notifier.beat)
+        try:
+            await self._run_tasks(parts)
+        except BaseExceptionGroup as group:
+            raise _first_cause(group) from group
+
+    async def _run_tasks(self, parts: EdgeParts) -> None:
         async with asyncio.TaskGroup() as group:
-            working = [
-                group.create_task(parts.intake.run(), name="ingest"),
-                group.create_task(self._tell_status(parts), name="status"),
-            ]
-            reading = group.create_task(parts.reader.run(), name="mqtt")
+            ingest = group.create_task(parts.intake.run(), name="ingest")
+            api = group.create_task(_run_api(parts), name="api")
+            # An address in use ends the start here, before anything is taken from the broker.
+            await parts.api.listening.wait()
+            tasks = _Tasks(
+                ingest=ingest,
+                api=api,
+                status=group.create_task(self._tell_status(parts), name="status"),
+                uplink=group.create_task(_run_uplink(parts.uplink), name="uplink"),
+                mqtt=group.create_task(parts.reader.run(), name="mqtt"),
+            )
             self._settle()
             self._enter(Signal.READY)
             self._notifier.ready(_status_line(parts))
             self._report.info(
-                "ready", site=self._config.site, edge_id=self._config.edge_id,
+                "ready",
+                site=self._config.site,
+                edge_id=self._config.edge_id,
+                port=parts.api.port,
                 series=parts.snapshot.series_count,
-            )  # fmt: skip
+            )
             await self._stop.wait()
-            await self._wind_down(parts, reading)
-            for task in working:
-                task.cancel()
+            await self._wind_down(parts, tasks)
 
-    async def _wind_down(self, parts: EdgeParts, reading: asyncio.Task[None]) -> None:
+    async def _wind_down(self, parts: EdgeParts, tasks: "_Tasks") -> None:
         self._enter(Signal.STOP)
         self._notifier.stopping("stopping")
         self._report.info("stopping", waiting=parts.intake.load.messages)
         parts.reader.stop_reading()
         await self._stage(FLUSH, parts.intake.flush())
         parts.reader.close()
-        await self._stage(STOP_READING, _ended(reading))
+        await self._stage(STOP_READING, _cancelled(tasks.mqtt))
+        if parts.uplink is not None:
+            parts.uplink.stop()
+            await self._stage(STOP_UPLINK, _ended(tasks.uplink))
+        await self._stage(STOP_API, _cancelled(tasks.api))
+        self._leave_report(parts, running=False)
+        for task in (tasks.ingest, tasks.status, tasks.uplink):
+            task.cancel()
 
     async def _stage(self, stage: StopStage, work: Awaitable[None]) -> None:
         """Await one stage of the stop, but no longer than it may take."""
@@ -137,9 +163,22 @@ class EdgeDaemon:
             self._report.debug("stage of the stop done", stage=stage.name, took_s=took_s)
 
     async def _tell_status(self, parts: EdgeParts) -> None:
+        written_s = float("-inf")
         while True:
-            await asyncio.sleep(STATUS_EVERY_S)
             self._notifier.status(_status_line(parts))
+            now_s = self._clock.monotonic_s()
+            if now_s - written_s >= REPORT_EVERY_S:
+                written_s = now_s
+                self._leave_report(parts, running=True)
+            await asyncio.sleep(STATUS_EVERY_S)
+
+    def _leave_report(self, parts: EdgeParts, *, running: bool) -> None:
+        text = parts.metrics.render().decode()
+        report = replace(report_from_metrics(text, self._clock.utc_ms()), running=running)
+        try:
+            write_report(self._config.state_dir, report)
+        except OSError as error:
+            self._report.warning("the status report cannot be written", error=str(error))
 
     def _settle(self) -> None:
         """Keep the garbage collector away from everything that was made at start."""
@@ -151,16 +190,59 @@ class EdgeDaemon:
         self.phase = next_phase(self.phase, signal)
 
 
+@dataclass(frozen=True, slots=True)
+class _Tasks:
+    """The tasks of a running edge, one owner each."""
+
+    ingest: asyncio.Task[None]
+    api: asyncio.Task[None]
+    status: asyncio.Task[None]
+    uplink: asyncio.Task[None]
+    mqtt: asyncio.Task[None]
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    """Return the error that ended the tasks; the others were cancelled because of it."""
+    while isinstance(error, BaseExceptionGroup):
+        causes: Sequence[BaseException] = error.exceptions  # pyright: ignore[reportUnknownMemberType] isinstance forgets the parameter
+        error = causes[0]
+    return error
+
+
+async def _run_api(parts: EdgeParts) -> None:
+    try:
+        await parts.api.run()
+    except OSError as error:
+        if parts.api.listening.is_set():
+            raise
+        address = f"{parts.config.api.host}:{parts.config.api.port}"
+        reason = error.strerror or str(error)
+        raise ConfigurationError(f"api.port: cannot listen on {address}: {reason}") from error
+
+
+async def _run_uplink(uplink: Uplink | None) -> None:
+    if uplink is not None:
+        await uplink.run()
+
+
 async def _ended(task: asyncio.Task[None]) -> None:
+    await asyncio.wait([task])
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait([task])
 
 
 def _status_line(parts: EdgeParts) -> str:
-    link, load = parts.reader.link, parts.intake.load
+    broker, load = parts.reader.link, parts.intake.load
     lanes = parts.journal.state().lanes.values()
-    backlog = sum(lane.backlog_samples for lane in lanes)
-    words = [f"broker {link.stage}", f"{load.messages} messages in flight", f"backlog {backlog}"]
+    words = [
+        f"broker {broker.stage}",
+        f"central {parts.link.state}",
+        f"{load.messages} messages in flight",
+        f"backlog {sum(lane.backlog_samples for lane in lanes)} samples",
+    ]
     if load.trouble is not None:
         words.insert(0, f"LOG REFUSES: {load.trouble}")
     return ", ".join(words)

@@ -1,17 +1,20 @@
 """What the edge's parts are at, as gauges. Owns no state: everything is read when scraped."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from prometheus_client import GCCollector, PlatformCollector, ProcessCollector
 
 from edge.ingest.broker_refusals import read_refusals
 from edge.ingest.intake import Intake
-from edge.ingest.mqtt import LinkStage, MqttReader
+from edge.ingest.mqtt import LinkStage as BrokerStage
+from edge.ingest.mqtt import MqttReader
 from edge.live.snapshot import LiveSnapshot
 from edge.log.journal import Journal
 from edge.log.records import LaneState, LogState
 from edge.metrics import EdgeMetrics
+from edge.uplink.link import LinkStage, LinkState
 from shared.clock import Clock
 
 _MILLISECONDS = 1000.0
@@ -43,7 +46,7 @@ def register_ingest(
         "broker_link",
         "1 for the state the connection to the broker is in",
         ("state",),
-        lambda: {(stage.value,): float(reader.link.stage is stage) for stage in LinkStage},
+        lambda: {(stage.value,): float(reader.link.stage is stage) for stage in BrokerStage},
     )
     metrics.gauge(
         "last_commit_timestamp_seconds",
@@ -111,6 +114,33 @@ def register_log(metrics: EdgeMetrics, journal: Journal, clock: Clock) -> None:
         ("reason",),
         lambda: _by_reason(state(), lambda held: held.quarantine_evicted),
     )
+
+
+def register_link(metrics: EdgeMetrics, link: Callable[[], LinkState]) -> None:
+    """Export the link to central."""
+    metrics.family(
+        "uplink_link",
+        "1 for the state the link to central is in",
+        ("state",),
+        lambda: {(stage.value,): float(link().state is stage) for stage in LinkStage},
+    )
+    counts: tuple[tuple[str, str, Callable[[LinkState], float]], ...] = (
+        ("uplink_sessions", "Sessions with central since the start", lambda at: at.sessions),
+        ("uplink_connects", "Connections to central since the start", lambda at: at.connects),
+        ("uplink_sent_bytes", "Bytes sent to central since the start", lambda at: at.sent_bytes),
+        ("uplink_sent_batches", "Batches sent since the start", lambda at: at.sent_batches),
+        ("uplink_acked_batches", "Batches confirmed since the start", lambda at: at.acked_batches),
+        ("uplink_refused_batches", "Batches central refused", lambda at: at.refused_batches),
+        ("uplink_absent_batches", "Batches not in the log", lambda at: at.absent_batches),
+        ("uplink_in_flight_batches", "Batches not confirmed", lambda at: at.in_flight_batches),
+        ("uplink_rtt_seconds", "Newest round trip", lambda at: (at.rtt_ms or 0.0) / _MILLISECONDS),
+    )
+    for name, documentation, read in counts:
+        metrics.gauge(name, documentation, partial(_read_link, link, read))
+
+
+def _read_link(link: Callable[[], LinkState], read: Callable[[LinkState], float]) -> float:
+    return read(link())
 
 
 def _by_reason(

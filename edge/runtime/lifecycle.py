@@ -1,7 +1,7 @@
 """The life of an edge process as a table: phases, what moves it on, and how long a stop may take.
 
-Pure: who carries the stages out is ``daemon.py``. The stages of the stop add up to less than 5 s,
-which is what a supervisor is promised.
+Pure: who carries the stages out is ``daemon.py``. The stages of the stop add up to less than 4 s,
+which is what supervisors allow.
 """
 
 from dataclasses import dataclass
@@ -60,13 +60,13 @@ class StopStage:
     timeout_s: float
 
 
-# First nothing new is taken, then what was taken is made durable and acknowledged, then those who
-# read the log go, and the log itself goes last.
-STOP_READING: Final = StopStage("stop reading from the broker", 0.2)
-FLUSH: Final = StopStage("commit and acknowledge what was read", 1.5)
-STOP_UPLINK: Final = StopStage("say goodbye to central", 1.0)
-STOP_API: Final = StopStage("finish answers under way", 1.0)
-CLOSE_LOG: Final = StopStage("close the log", 1.0)
+# Nothing new is taken from the moment the stop begins. What was taken is made durable and
+# acknowledged first; then those who read the log go, and the log itself goes last.
+FLUSH: Final = StopStage("commit and acknowledge what was read", 1.2)
+STOP_READING: Final = StopStage("leave the broker", 0.2)
+STOP_UPLINK: Final = StopStage("say goodbye to central", 0.8)
+STOP_API: Final = StopStage("finish answers under way", 0.7)
+CLOSE_LOG: Final = StopStage("close the log", 0.8)
 
-STOP_STAGES: Final = (STOP_READING, FLUSH, STOP_UPLINK, STOP_API, CLOSE_LOG)
-STOP_TOTAL_MAX_S: Final = 5.0
+STOP_STAGES: Final = (FLUSH, STOP_READING, STOP_UPLINK, STOP_API, CLOSE_LOG)
+STOP_TOTAL_MAX_S: Final = 4.0

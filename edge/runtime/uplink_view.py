@@ -1,0 +1,37 @@
+"""The link to central as the API shows it: an adapter between two parts that are strangers."""
+
+from collections.abc import Callable
+
+from edge.uplink.link import LinkState
+
+
+class UplinkView:
+    """Reads the newest link state at every question."""
+
+    def __init__(self, read: Callable[[], LinkState]) -> None:
+        self._read = read
+
+    @property
+    def connected(self) -> bool:
+        """Tell whether central and this edge hold a session."""
+        return self._read().is_connected
+
+    @property
+    def since_ms(self) -> int | None:
+        """Return when it came into this state."""
+        return self._read().since_ms or None
+
+    @property
+    def last_seen_ms(self) -> int | None:
+        """Return when central last confirmed something."""
+        return self._read().last_ack_ms
+
+    @property
+    def rtt_ms(self) -> float | None:
+        """Return the newest round trip."""
+        return self._read().rtt_ms
+
+    @property
+    def error(self) -> str | None:
+        """Return why there is no session."""
+        return self._read().error
