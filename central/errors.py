@@ -48,3 +48,9 @@ class AccountError(CentralError):
     """An account that cannot be made or changed as asked; the message says what was expected."""
 
     code = "account"
+
+
+class ConnectionEndedError(CentralError):
+    """The connection of an edge is over; the message says how."""
+
+    code = "connection_ended"

@@ -114,6 +114,40 @@ class UnpackMetrics:
         )
 
 
+class SyncMetrics:
+    """What the sync listener of a web process counts."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.connections = Gauge(
+            "headframe_central_sync_connections",
+            "Connections of edges open in this process, greeting included.",
+            registry=registry,
+        )
+        self.frames = Counter(
+            "headframe_central_sync_frames",
+            "Frames received from edges, by type.",
+            ["type"],
+            registry=registry,
+        )
+        self.received_bytes = Counter(
+            "headframe_central_sync_received_bytes",
+            "Bytes of frames received from edges.",
+            registry=registry,
+        )
+        self.endings = Counter(
+            "headframe_central_sync_endings",
+            "Sessions that ended for a reason an operator may want to know, by reason.",
+            ["code"],
+            registry=registry,
+        )
+        self.refused_batches = Counter(
+            "headframe_central_sync_refused_batches",
+            "Batches that were refused, by reason.",
+            ["code"],
+            registry=registry,
+        )
+
+
 class CentralMetrics:
     """The registry of one central process; everything is named ``headframe_central_*``."""
 
@@ -122,6 +156,7 @@ class CentralMetrics:
         self.store = StoreMetrics(self.registry)
         self.backlog = BacklogMetrics(self.registry)
         self.unpack = UnpackMetrics(self.registry)
+        self.sync = SyncMetrics(self.registry)
 
     def register_process(self) -> None:
         """Add memory, processor and collector figures of this process."""

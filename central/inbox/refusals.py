@@ -15,6 +15,7 @@ RETRY_AFTER_S: Mapping[RefuseCode, float] = MappingProxyType(
         RefuseCode.BAD_IDENTITY: 300.0,  # somebody must enrol
         RefuseCode.DUPLICATE_IDENTITY: 60.0,  # somebody must choose, or the other leaves
         RefuseCode.REWOUND: 300.0,  # somebody must decide
+        RefuseCode.CATALOGUE_CONFLICT: 300.0,  # somebody must decide
         RefuseCode.CREDIT_EXCEEDED: 30.0,
         RefuseCode.TOO_FAST: 60.0,
         RefuseCode.TOO_MANY_REFUSED: 60.0,

@@ -180,11 +180,11 @@ class InboxSession:
 
     @property
     def _is_hopeless(self) -> bool:
-        """Tell whether one more batch that cannot be stored is one too many."""
+        """Tell whether going on makes no sense if the running work can never be stored."""
         running = self._gathering.running
-        is_last = self._unstorable_in_row + 1 >= UNSTORABLE_IN_ROW_MAX
-        is_single = running is not None and len(running.batches) == 1 and not running.series
-        return self.state is State.STREAMING and is_single and is_last
+        if self.state is not State.STREAMING or running is None or running.is_divisible:
+            return False
+        return not running.batches or self._unstorable_in_row + 1 >= UNSTORABLE_IN_ROW_MAX
 
     def _check_result(self, result: StoreResult) -> None:
         work = self._gathering.running
@@ -317,7 +317,9 @@ class InboxSession:
                 self._store_failures = self._unstorable_in_row = 0
                 return self._acknowledge(self._gathering.settle(), result)
             case StoreFailed(detail) if happening is Happening.SPOILT:
-                return refuse_session(RefuseCode.UNAVAILABLE, f"the store fails: {detail}")
+                is_catalogue = not self._gathering.running_work.batches
+                code = RefuseCode.CATALOGUE_CONFLICT if is_catalogue else RefuseCode.UNAVAILABLE
+                return refuse_session(code, detail)
             case StoreFailed():
                 return self._on_failure(event, self._gathering.running_work, now_s)
             case _:
@@ -327,7 +329,7 @@ class InboxSession:
         if event.is_permanent and work.is_divisible:
             self._gathering.divide()
             return []
-        if event.is_permanent and work.batches:
+        if event.is_permanent:
             self._gathering.settle()
             self._unstorable_in_row += 1
             return self._nack(work.batches[0], NackCode.STORE_FAILED, event.detail)

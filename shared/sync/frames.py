@@ -56,6 +56,7 @@ class RefuseCode(StrEnum):
     BAD_IDENTITY = "bad_identity"  # the HELLO names another edge than the certificate
     DUPLICATE_IDENTITY = "duplicate_identity"  # another installation under this name is connected
     REWOUND = "rewound"  # the edge's log ends before what central holds: an old image was restored
+    CATALOGUE_CONFLICT = "catalogue_conflict"  # a series number stands for something else here
     CREDIT_EXCEEDED = "credit_exceeded"  # more bytes than were granted
     TOO_FAST = "too_fast"  # more frames in a second than any edge has reason to send
     TOO_MANY_REFUSED = "too_many_refused"  # one refused batch after another: something is broken

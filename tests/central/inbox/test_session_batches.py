@@ -146,11 +146,11 @@ def test_a_bad_batch_does_not_take_its_catalogue_along() -> None:
     assert (retried.series, retried.batches) == (make_series(1, 2), ())
 
 
-def test_a_catalogue_that_cannot_be_stored_is_tried_again_and_again() -> None:
+def test_a_catalogue_that_contradicts_what_is_known_ends_the_session() -> None:
     story = streaming()
     story.hear(SeriesFrame(entries=make_series(1, 2)))
-    assert frames(story.failed(is_permanent=True)) == []
-    assert len(story.wait(0.1)) == 1
+    actions = story.failed(is_permanent=True)
+    assert [f.code for f in frames(actions) if isinstance(f, Refuse)] == ["catalogue_conflict"]
 
 
 def test_a_store_that_takes_nothing_at_all_ends_the_session() -> None:
