@@ -277,8 +277,8 @@ def run_logged(
         )
     except OSError as error:
         raise BootstrapError(f"{command[0]}: {error.strerror}") from error
-    assert child.stdout is not None
     with log.open("a", encoding="utf-8") as file, stopping(child):
+        assert child.stdout is not None
         for line in child.stdout:
             file.write(line)
             progress.add(line.rstrip())
@@ -296,12 +296,15 @@ def stopping(child: "subprocess.Popen[str]") -> Generator[None]:
     finally:
         if child.poll() is None:
             child.kill()
-            child.wait()
+        if child.stdout is not None:
+            child.stdout.close()
+        child.wait()
 
 
 def count_pins(lock: Path) -> int:
     """Return the number of packages pinned in ``lock``."""
-    return sum("==" in line and not line.startswith((" ", "#")) for line in lock.open())
+    lines = lock.read_text(encoding="utf-8").splitlines()
+    return sum("==" in line and not line.startswith((" ", "#")) for line in lines)
 
 
 @contextlib.contextmanager
