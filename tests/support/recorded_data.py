@@ -14,6 +14,11 @@ _ZEMA_CHANNELS = ("CE", "CP", "SE", "TS1", "TS2", "TS3", "TS4", "VS1")
 Table = NDArray[np.float64]  # one row per time, one column per quantity
 
 
+def recorded_file(name: str) -> Path:
+    """Return the recorded file ``folder/name``; the test is skipped where it is absent."""
+    return _existing(name)
+
+
 def methane_table(rows: int) -> Table:
     """Return the first rows of the coal mine: 8 columns, 30 s apart."""
     text = _existing("coalmine-methane/methane-train.arff").read_text(encoding="utf-8")
