@@ -32,7 +32,7 @@ _AHEAD_MAX_MS = 3_600_000
 
 _SELECT = (
     "SELECT seq, n, t_min, t_max, recv_min, recv_max, series_count, sha256, prev_hash, crc32, body"
-    " FROM batch WHERE seq BETWEEN ? AND ? AND t_max >= ? AND t_min <= ? ORDER BY seq DESC"
+    " FROM batch WHERE seq BETWEEN ? AND ? AND t_max >= ? AND t_min < ? ORDER BY seq DESC"
 )
 
 
@@ -92,7 +92,7 @@ class Search:
             self.found.extend(
                 sample
                 for sample in samples_of(decode_body(row.body), self.series_ix)
-                if self.start_ms <= sample[0] <= self.end_ms
+                if self.start_ms <= sample[0] < self.end_ms
             )
 
     def _before_start(self, database: Database) -> bool:
@@ -127,13 +127,13 @@ class Search:
 def search_of(
     readers: SegmentReaders, view: View, *, series_ix: int, span_ms: tuple[int, int], limit: int
 ) -> Search:
-    """Return a search for samples with device time in ``span_ms``, both ends included."""
+    """Return a search for samples with device time in ``span_ms``, its end excluded."""
     start_ms, end_ms = span_ms
     segments = [
         facts
         for facts in view
         if not facts.sealed
-        or (facts.summary.t_max_ms >= start_ms and facts.summary.t_min_ms <= end_ms)
+        or (facts.summary.t_max_ms >= start_ms and facts.summary.t_min_ms < end_ms)
     ]
     return Search(
         readers=readers,

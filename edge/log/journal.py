@@ -155,28 +155,22 @@ class Journal:
         raise LogError(f"lane {lane}: batches {first_seq} to {last_seq} cannot be read")
 
     async def read_samples(
-        self,
-        series_ix: int,
-        start_ms: int,
-        end_ms: int,
-        limit: int,
-        *,
-        lane: int = TELEMETRY_LANE,
+        self, series_ix: int, *, start_ms: int, end_ms: int, samples_max: int
     ) -> SeriesSamples:
-        """Return the newest held samples of a series with device time in the range, ends included.
+        """Return the newest held samples of a series in ``[start_ms, end_ms)``, ascending in time.
 
-        Bounded by ``limit``, `edge.log.history.SAMPLES_MAX` and EFFORT_MAX_S; the answer says from
-        when on it is complete.
+        Bounded by ``samples_max``, `edge.log.history.SAMPLES_MAX` and EFFORT_MAX_S; the answer says
+        from when on it is complete. Telemetry lane only.
 
         Raises:
             LogError: if the disk cannot be read.
         """
         search = search_of(
             self._opened.readers,
-            self._store.views.get(lane, ()),
+            self._store.views.get(TELEMETRY_LANE, ()),
             series_ix=series_ix,
             span_ms=(start_ms, end_ms),
-            limit=limit,
+            limit=samples_max,
         )
         deadline_s = self._clock.monotonic_s() + EFFORT_MAX_S
         while not search.done and self._clock.monotonic_s() < deadline_s:

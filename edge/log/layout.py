@@ -77,6 +77,16 @@ class Layout:
         """Held exclusively by the one process that has the log open."""
         return self.log_dir / "lock"
 
+    @property
+    def ballast_file(self) -> Path:
+        """Space that is given up when the disk is full."""
+        return self.log_dir / "ballast.bin"
+
+    def free_bytes(self) -> int:
+        """Return how much an unprivileged process may still write to the log's disk."""
+        disk = os.statvfs(self.log_dir)
+        return disk.f_bavail * disk.f_frsize
+
     def segment_file(self, name: SegmentName) -> Path:
         """Return where the segment of this name stands."""
         return self.segments_dir / str(name)
@@ -140,8 +150,13 @@ def companions(file: Path) -> tuple[Path, ...]:
 
 def is_whole(file: Path) -> bool:
     """Tell whether nothing of a database is left in its write-ahead log."""
-    wal = file.with_name(f"{file.name}-wal")
+    wal = wal_of(file)
     return not wal.exists() or wal.stat().st_size == 0
+
+
+def wal_of(file: Path) -> Path:
+    """Return the name of a database's write-ahead log."""
+    return file.with_name(f"{file.name}-wal")
 
 
 def move_to_damaged(file: Path, layout: Layout) -> Path:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from edge.config import LogConfig
 from edge.errors import LogDamagedError
+from edge.log.ballast import BALLAST_SIZE_BYTES, Ballast
 from edge.log.catalogue import Catalogue, series_of_rows, source_topics, without_holes
 from edge.log.database import check_sqlite_version
 from edge.log.identity import load_identity, new_identity, save_identity
@@ -50,25 +51,36 @@ def open_log(state_dir: Path, site: str, edge_id: str, config: LogConfig, clock:
     check_sqlite_version()
     layout = Layout(state_dir)
     make_folders(layout)
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(hold_lock(layout))
+    with contextlib.ExitStack() as lock, contextlib.ExitStack() as undo:
+        lock.enter_context(hold_lock(layout))
+        ballast = Ballast(layout.ballast_file)
+        if layout.free_bytes() < BALLAST_SIZE_BYTES and ballast.release():
+            _log.error("the disk is full: the ballast is given up, so that the log can open")
         tidy_segments(layout)
         identity = _identity(layout, site, edge_id)
         meta = _open_meta(layout, clock)
+        undo.callback(meta.abandon)
         settings = meta.settings()
         identity = replace(
             identity,
             epoch=int(settings.get("epoch", "0")),
             central_uuid=settings.get("central_uuid"),
         )
-        return _open_store(
-            Site(layout=layout, identity=identity, meta=meta, clock=clock), config, stack
-        )
+        works = Site(layout=layout, identity=identity, meta=meta, clock=clock)
+        opened = _open_store(works, config, ballast, undo)
+        opened.lock.push(lock.pop_all())
+        undo.pop_all()  # nothing is to be undone: the store owns it all now
+        return opened
 
 
-def _open_store(site: Site, config: LogConfig, stack: contextlib.ExitStack) -> Opened:
+def _open_store(
+    site: Site, config: LogConfig, ballast: Ballast, undo: contextlib.ExitStack
+) -> Opened:
     lanes = {name.lane for name in segment_names(site.layout)} | {TELEMETRY_LANE}
-    findings = [recover_lane(site, lane) for lane in sorted(lanes)]
+    findings: list[Finding] = []
+    for lane in sorted(lanes):
+        findings.append(recover_lane(site, lane))
+        undo.callback(findings[-1].close)
     catalogue = _catalogue(site, findings)
     readers = SegmentReaders()
     shop = Workshop(
@@ -79,10 +91,9 @@ def _open_store(site: Site, config: LogConfig, stack: contextlib.ExitStack) -> O
         readers=readers,
         clock=site.clock,
     )
+    entries = catalogue.all_entries()
     logs = {
-        finding.lane: LaneLog(
-            shop, finding.sealed, begin_newest(site, finding, catalogue.all_entries())
-        )
+        finding.lane: LaneLog(shop, finding.sealed, begin_newest(site, finding, entries))
         for finding in findings
     }
     store = Store(
@@ -91,6 +102,7 @@ def _open_store(site: Site, config: LogConfig, stack: contextlib.ExitStack) -> O
             catalogue=catalogue,
             readers=readers,
             quarantine=_open_quarantine(site, config),
+            ballast=ballast,
             lanes=logs,
             config=config,
         )
@@ -102,7 +114,7 @@ def _open_store(site: Site, config: LogConfig, stack: contextlib.ExitStack) -> O
         catalogue=catalogue,
         readers=readers,
         recent=_recent(findings, catalogue),
-        lock=stack.pop_all(),
+        lock=contextlib.ExitStack(),
     )
 
 

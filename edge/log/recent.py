@@ -21,7 +21,7 @@ MESSAGES_MAX = 250_000  # pruned back to the minimum when reached, so not at eve
 Columns = NDArray[np.int64]  # shape (3, n): source_ix, mark, ts_ms
 
 _FORMAT = 1
-_HEAD = struct.Struct("<BII")  # format, number of messages, crc32 of what follows
+_HEAD = struct.Struct("<BII")  # format, number of messages, crc32 of it and what follows
 _COLUMNS = 3
 _ITEM_BYTES = 8
 _COMPRESSION_LEVEL = 1  # the bytes live for a minute; higher levels gain 3 % for twice the time
@@ -45,7 +45,8 @@ def encode_tail(columns: Columns) -> bytes:
     differences = np.diff(columns, axis=1, prepend=np.int64(0))
     planes = np.ascontiguousarray(differences).view(np.uint8).reshape(-1, _ITEM_BYTES).T
     packed = zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL).compress(planes.tobytes())
-    return _HEAD.pack(_FORMAT, columns.shape[1], zlib.crc32(packed)) + packed
+    count = columns.shape[1]
+    return _HEAD.pack(_FORMAT, count, zlib.crc32(packed, count)) + packed
 
 
 def decode_tail(encoded: bytes) -> Columns:
@@ -58,10 +59,10 @@ def decode_tail(encoded: bytes) -> Columns:
         form, count, crc32 = _HEAD.unpack_from(encoded)
         packed = encoded[_HEAD.size :]
         size_bytes = count * _COLUMNS * _ITEM_BYTES
-        if form != _FORMAT or count > MESSAGES_MAX * 2 or zlib.crc32(packed) != crc32:
+        if form != _FORMAT or count > MESSAGES_MAX * 2 or zlib.crc32(packed, count) != crc32:
             raise LogDamagedError("deduplication tail: checksum or format is wrong")
         raw = zstandard.ZstdDecompressor().decompress(packed, max_output_size=size_bytes)
-        planes = np.frombuffer(raw, dtype=np.uint8).reshape(_ITEM_BYTES, -1)
+        planes = np.frombuffer(raw, dtype=np.uint8).reshape(_ITEM_BYTES, _COLUMNS * count)
     except (struct.error, zstandard.ZstdError, ValueError) as error:
         raise LogDamagedError(f"deduplication tail: {error}") from error
     differences = np.ascontiguousarray(planes.T).view(np.int64).reshape(_COLUMNS, count)

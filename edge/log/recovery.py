@@ -97,6 +97,12 @@ class Finding:
     series_count: int = 0  # so many numbers of series are known to be in use
     tail: Columns = field(default_factory=lambda: merge_tails([]))
 
+    def close(self) -> None:
+        """Close what is open, leaving the files as they are; for a start that failed."""
+        if self.newest is not None:
+            self.newest.database.keep_wal_on_close()
+            self.newest.database.close()
+
 
 def segment_names(layout: Layout, lane: int | None = None) -> list[SegmentName]:
     """Return the names of all segments (of one lane), ascending."""
@@ -163,7 +169,8 @@ def begin_newest(site: Site, finding: Finding, entries: Entries) -> OpenSegment:
     file = create_segment(site.layout, header, entries, tail)
     reserved = max(site.meta.reserved(finding.lane).seq, finding.next_seq - 1)
     site.meta.reserve(finding.lane, reserved, header.first_seq)
-    return OpenSegment(open_writer(file), header, empty_summary(header))
+    finding.newest = OpenSegment(open_writer(file), header, empty_summary(header))
+    return finding.newest
 
 
 def _take(

@@ -6,11 +6,12 @@ whose original still stands in its place is thrown away and done again.
 
 import contextlib
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
 from edge.errors import LogDamagedError, LogError, LogFullError
+from edge.log.carve import carved_batches
 from edge.log.chain import CHAIN_START, BatchRow, is_intact, link
 from edge.log.database import Database, open_reader, open_writer
 from edge.log.layout import (
@@ -60,14 +61,16 @@ def salvage_segment(layout: Layout, file: Path, header: SegmentHeader) -> Salvag
 
     ``header`` is what the file's own header should say, its ``prev_hash`` excepted.
 
-    Raises:
-        LogFullError: no space for the copy; nothing was changed.
+    Where there is no space for the copy, the original is only moved away, and its batches are
+    to be declared lost until somebody makes room and puts it back.
     """
     replacement = layout.segments_dir / f"{SALVAGE_PREFIX}{file.name}"
     remove_database(replacement)
     last_possible_seq = header.first_seq + _size_bytes(file) // ROW_SIZE_MIN_BYTES
     try:
         copied = _copy(file, replacement, header)
+    except LogFullError:
+        copied = _Copied(header, None, Ranges(), end_known=False, series=[], sources=[])
     except BaseException:
         remove_database(replacement)
         raise
@@ -89,11 +92,12 @@ def salvage_segment(layout: Layout, file: Path, header: SegmentHeader) -> Salvag
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class _Copied:
     header: SegmentHeader
     summary: SegmentSummary | None
     present: Ranges
+    _: KW_ONLY
     end_known: bool
     series: list[SeriesRow]
     sources: list[SourceRow]
@@ -108,16 +112,16 @@ def _copy(file: Path, replacement: Path, header: SegmentHeader) -> _Copied:
         tail,
     )
     with open_writer(replacement, journal_mode="memory") as target, target.transaction():
-        present, end_known = _copy_batches(file, target)
+        present, end_known = _copy_batches(file, target, header)
         summary = summarise(target, header)
         first = _first_prev_hash(target, header)
         target.execute("UPDATE header SET prev_hash = ?", first)
         if summary is not None:
             insert_summary(target, summary)
     return _Copied(
-        header=replace(header, prev_hash=first),
-        summary=summary,
-        present=present,
+        replace(header, prev_hash=first),
+        summary,
+        present,
         end_known=end_known,
         series=series,
         sources=sources,
@@ -153,12 +157,40 @@ def read_sources(database: Database) -> list[SourceRow]:
     return [(ix, topic) for ix, topic in database.rows("SELECT ix, topic FROM source")]
 
 
-def _copy_batches(file: Path, target: Database) -> tuple[Ranges, bool]:
-    """Copy intact batches from the front until an error, then from the end until there."""
+def _copy_batches(file: Path, target: Database, header: SegmentHeader) -> tuple[Ranges, bool]:
+    """Copy intact batches from the front until an error, then from the end, then any left.
+
+    Also tells whether the last batch there ever was is certainly among them.
+    """
     copied: set[int] = set()
     forward = _copy_stream(file, target, copied, newest_first=False)
     end_known = forward or _copy_stream(file, target, copied, newest_first=True)
+    if not forward:
+        _copy_carved(file, target, copied, header)
     return Ranges.of_numbers(copied), end_known
+
+
+def _copy_carved(file: Path, target: Database, copied: set[int], header: SegmentHeader) -> None:
+    """Copy what is found in the raw pages and was not copied yet."""
+    with contextlib.suppress(OSError):  # a bad sector ends the search
+        for row in carved_batches(file):
+            if row.seq not in copied and _fits(row, target, header):
+                insert_batches(target, [row])
+                copied.add(row.seq)
+
+
+def _fits(row: BatchRow, target: Database, header: SegmentHeader) -> bool:
+    """Tell whether the neighbours that were copied vouch for ``row``, or there are none.
+
+    A page may be left of a transaction that failed, whose number was then used again.
+    """
+    with contextlib.closing(stream_batches(target, row.seq - 1, row.seq + 1)) as neighbours:
+        return row.seq >= header.first_seq and all(
+            row.prev_hash == link(header.install_uuid, header.lane, other)
+            if other.seq < row.seq
+            else other.prev_hash == link(header.install_uuid, header.lane, row)
+            for other in neighbours
+        )
 
 
 def _copy_stream(file: Path, target: Database, copied: set[int], *, newest_first: bool) -> bool:

@@ -91,7 +91,8 @@ class Settlement:
             del self._tallies[first_seq]
             self._unsaved.pop(first_seq, None)
         self.acked_total = sum(self._tallies.values(), Tally())
-        self._meta.forget_segments(self._lane, gone)
+        if gone:
+            self._meta.forget_segments(self._lane, gone)
 
     def record_lost(self, ranges: Ranges, reason: str, now_ms: int) -> None:
         """Declare these lost, durably; errors as `Database`."""

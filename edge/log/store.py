@@ -4,14 +4,15 @@ Runs in the writer thread only; the event loop and the reader thread see `state`
 are replaced whole and never changed.
 """
 
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from operator import attrgetter
 
 from edge.config import LogConfig
 from edge.errors import LogError, LogFullError
+from edge.log.ballast import Ballast
 from edge.log.catalogue import Catalogue
 from edge.log.facts import View
 from edge.log.grouping import EncodedBatch, encode_group
@@ -40,6 +41,7 @@ class Parts:
     catalogue: Catalogue
     readers: SegmentReaders
     quarantine: Quarantine
+    ballast: Ballast
     lanes: Mapping[int, LaneLog]
     config: LogConfig
 
@@ -54,6 +56,7 @@ class Store:
         self._catalogue = parts.catalogue
         self._readers = parts.readers
         self._quarantine = parts.quarantine
+        self._ballast = parts.ballast
         self._lanes = dict(parts.lanes)
         self._broken: dict[int, float] = {}  # lane -> when to try again
         self._maintain_after_s = 0.0
@@ -63,10 +66,11 @@ class Store:
             parts.config.segment_size_bytes, self._limits
         )
         self._series_copied = len(self._meta.series())
-        self._free_bytes = self._read_free_bytes()
+        self._free_bytes = self._site.layout.free_bytes()
         self._lost: tuple[LostRange, ...] = self._meta.lost()
         self._lane_states: dict[int, LaneState] = {}
         self.views: Mapping[int, View] = {}
+        self._look_at_disk()
         self._copy_series()
         self._publish(self._lanes)
         self._remove_segments()
@@ -104,7 +108,7 @@ class Store:
             for lane in (*self._lanes, *self._broken):
                 self._maintain_lane(lane, now_s)
         if now_s - self._published_s >= PUBLISH_INTERVAL_S:
-            self._free_bytes = self._read_free_bytes()
+            self._look_at_disk()
             self._remove_segments()
             self._publish(self._lanes)
             self._published_s = now_s
@@ -134,7 +138,17 @@ class Store:
             _log.warning("another central: everything held here is owed to it")
             for log in self._lanes.values():
                 self._set_acked(log, Ranges())
-        self._meta.set_settings({"epoch": str(epoch), "central_uuid": central_uuid})
+        settings = {"epoch": str(epoch), "central_uuid": central_uuid}
+        self._even_if_full(partial(self._meta.set_settings, settings))
+
+    def _even_if_full(self, note: Callable[[], None]) -> None:
+        try:
+            note()
+        except LogFullError:
+            if not self._ballast.release():
+                raise
+            _log.error("the disk is full: the ballast is given up for bookkeeping")
+            note()
 
     def repair(self, lane: int, first_seq: int) -> None:
         """Salvage a segment that was found damaged while reading; raises LogError."""
@@ -180,8 +194,12 @@ class Store:
         except LogError as error:  # the first copy is safe; the next commit tries again
             _log.warning("the second copy of the catalogue is behind", error=str(error))
 
+    def _look_at_disk(self) -> None:
+        self._free_bytes = self._site.layout.free_bytes()
+        self._ballast.restore(self._free_bytes - self._limits.free_space_min_bytes)
+
     def _refuse_if_full(self) -> None:
-        self._free_bytes = self._read_free_bytes()
+        self._look_at_disk()
         reason = self._refusal()
         if reason is not None:
             self._remove_segments()
@@ -190,21 +208,28 @@ class Store:
             raise LogFullError(reason)
 
     def _refusal(self) -> str | None:
+        if not self._ballast.held:
+            return f"the disk is full: {self._free_bytes} bytes are free, kept for bookkeeping"
         size_bytes = sum(state.size_bytes for state in self._lane_states.values())
         return refusal(size_bytes=size_bytes, free_bytes=self._free_bytes, limits=self._limits)
 
     def _set_acked(self, log: LaneLog, acked: Ranges) -> None:
         if acked == log.settlement.acked:
             return
-        log.set_acked(acked)
         try:
-            log.settlement.save()
-        except LogFullError:  # what central holds makes room for the note that it does
-            self._remove_segments()
-            log.settlement.save()
+            log.set_acked(acked)
+            self._save(log)
         finally:
             self._lost = self._meta.lost()
             self._publish((log.lane,))
+
+    def _save(self, log: LaneLog) -> None:
+        """Note what is acknowledged, then let go of what it allows, in this order if possible."""
+        try:
+            log.settlement.save()
+        except LogFullError:
+            self._remove_segments()
+            self._even_if_full(log.settlement.save)
         self._remove_segments()
 
     def _remove_segments(self) -> None:
@@ -218,7 +243,7 @@ class Store:
                 self._lanes[chosen.lane].remove_segment(chosen.first_seq)
             except LogError as error:
                 _log.error("removing a segment", error=str(error))
-            self._free_bytes = self._read_free_bytes()
+            self._free_bytes = self._site.layout.free_bytes()
             self._publish((chosen.lane,))
 
     def _maintain_lane(self, lane: int, now_s: float) -> None:
@@ -276,10 +301,6 @@ class Store:
             readers=self._readers,
             clock=self._clock,
         )
-
-    def _read_free_bytes(self) -> int:
-        disk = os.statvfs(self._site.layout.segments_dir)
-        return disk.f_bavail * disk.f_frsize
 
     def _publish(self, lanes: Iterable[int]) -> None:
         for lane in lanes:

@@ -1,0 +1,44 @@
+"""A file of zeros that is given up when the disk is full, so that bookkeeping can still go on.
+
+Without it a full disk would stop acknowledgements from being noted, and with them the only thing
+that makes room.
+"""
+
+import os
+from pathlib import Path
+
+from edge.log.layout import FILE_MODE, sync_folder
+
+BALLAST_SIZE_BYTES = 8_388_608  # the notes, the write-ahead logs' shared memory, a segment's head
+
+
+class Ballast:
+    """The ballast of one log. Writer thread, or before it starts."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self.held = file.exists()
+
+    def release(self) -> bool:
+        """Give the space back; tell whether there was any to give."""
+        if not self.held:
+            return False
+        self._file.unlink(missing_ok=True)
+        self.held = False
+        return True
+
+    def restore(self, free_bytes: int) -> None:
+        """Take the space again once there is three times as much; otherwise wait."""
+        if self.held or free_bytes < 3 * BALLAST_SIZE_BYTES:
+            return
+        try:
+            descriptor = os.open(self._file, os.O_WRONLY | os.O_CREAT, FILE_MODE)
+            try:
+                os.posix_fallocate(descriptor, 0, BALLAST_SIZE_BYTES)
+            finally:
+                os.close(descriptor)
+            sync_folder(self._file.parent)
+        except OSError:
+            self._file.unlink(missing_ok=True)
+            return
+        self.held = True
