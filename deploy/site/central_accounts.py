@@ -35,8 +35,8 @@ class CentralAccounts:
             role: login for role, login in self.logins.items() if login.username not in known
         }
         await self._add_all(missing)
-        if missing or not self.edge_cache.exists():
-            await self._central("user", "export", "--site", SITE, "--output", str(self.edge_cache))
+        # At every start: passwords and roles may have changed since.
+        await self._central("user", "export", "--site", SITE, "--output", str(self.edge_cache))
 
     async def _add_all(self, missing: Mapping[str, Login]) -> None:
         room = asyncio.Semaphore(COMMANDS_AT_ONCE)
