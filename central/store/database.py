@@ -19,13 +19,12 @@ from central.config import DatabaseConfig
 from central.errors import StoreError
 from central.store.failures import translated
 from central.store.instants import register_instants
-from central.store.schema import SCHEMA_NAME
+from central.store.schema import CONNECT_TIMEOUT_S, SCHEMA_NAME
 from shared.errors import ConfigurationError
 
 Connection = AsyncConnection[TupleRow]
 Parameters = Mapping[str, Any]
 
-CONNECT_TIMEOUT_S = 5  # a server that does not answer in 5 s is away
 POOL_WAIT_S = 3.0  # a request that waits longer for a connection had better fail with 503
 POOL_WAITING_MAX = 200  # requests that may wait at once; beyond, the answer is 503 at once
 LOCK_TIMEOUT_S = 5  # locks are held for milliseconds; longer means maintenance: back off

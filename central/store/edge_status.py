@@ -1,14 +1,40 @@
 """How edges, their links and the inbox stand. Owns what "connected" means at central."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from central.store.database import Database
 from central.store.inbox import SESSION_STALE_S
 from central.store.queries import load_queries
+from central.store.workers import WorkerRows
 from shared.web.site_data import EdgeStatus, LaneStatus, LinkState
 
 Document = Mapping[str, Any]
+
+_NO_WORKER = "no unpacking worker is running: what arrives is kept, but not shown yet"
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What is acknowledged to edges and not yet in the partitions, over all sites."""
+
+    pending: int  # batches
+    oldest_s: float  # age of the oldest; 0 if there is none
+    quarantined: int  # batches, ever
+    workers: int  # alive
+
+
+async def read_backlog(database: Database) -> Backlog:
+    """Return the backlog of the whole database.
+
+    Raises:
+        StoreError: the server is away.
+    """
+    queries = load_queries("status")
+    pending, oldest_s = (await database.rows(queries["backlog"], {}))[0]
+    quarantined = (await database.rows(queries["quarantined"], {}))[0][0]
+    return Backlog(pending, oldest_s, quarantined, await WorkerRows(database).running())
 
 
 async def edge_statuses(database: Database, site: str) -> list[EdgeStatus]:
@@ -23,7 +49,11 @@ async def edge_statuses(database: Database, site: str) -> list[EdgeStatus]:
     for edge_key, lane, last, count in await database.rows(queries["held"], asked):
         held.setdefault(edge_key, {})[lane] = (last, count)
     pending = dict(await database.rows(queries["pending"], asked))
-    return [_edge_status(row, held.get(row[0], {}), pending.get(row[0], 0)) for row in edges]
+    error = None if await WorkerRows(database).running() else _NO_WORKER
+    return [
+        replace(_edge_status(row, held.get(row[0], {}), pending.get(row[0], 0)), error=error)
+        for row in edges
+    ]
 
 
 def _edge_status(

@@ -12,6 +12,10 @@ from central.store.schema import is_known_revision, known_revision
 RETRY_S = 0.5  # a refused connection costs nothing; people wait for the first page
 
 _REVISION = SQL("SELECT version_num FROM alembic_version")
+_DURABILITY = SQL(
+    "SELECT name FROM pg_settings"
+    " WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off' ORDER BY name"
+)
 
 
 async def schema_problem(database: Database) -> str | None:
@@ -44,3 +48,13 @@ async def wait_for_schema(database: Database, waiting: Callable[[str], None]) ->
     while (problem := await schema_problem(database)) is not None:
         waiting(problem)
         await asyncio.sleep(RETRY_S)
+
+
+async def durability_problem(database: Database) -> str | None:
+    """Return what lets the server lose or damage committed data in a power cut, or None.
+
+    Raises:
+        StoreError: the server is away.
+    """
+    names = [name for (name,) in await database.rows(_DURABILITY, {})]
+    return f"the server runs with {' and '.join(names)} off" if names else None

@@ -20,8 +20,10 @@ from central.store.failures import translated
 
 SCHEMA_NAME = "headframe"  # the application role's own; equal to its usual name: psql finds it too
 
+CONNECT_TIMEOUT_S = 5  # a server that does not answer in 5 s is away
+
 _MIGRATION_LOCK = 0x68656164_6672616D  # "headfram": any number that nobody else takes
-_LOCK_WAIT_S = 60  # another process is migrating; its steps are short
+_LOCK_WAIT_S = 10  # another process is migrating; its steps are short, and we try again
 _LOCK_TIMEOUT_S = 5  # a step waits for a table no longer: what queues behind it would stand still
 _STATEMENT_TIMEOUT_S = 600  # building an index on a day partition takes seconds, not more
 _FOLDER = Path(__file__).parent / "migrations"
@@ -62,7 +64,12 @@ def is_known_revision(revision: str) -> bool:
 
 
 def _connect(address: str) -> psycopg.Connection:
-    connection = psycopg.connect(address, autocommit=True, application_name="headframe-migrate")
+    connection = psycopg.connect(
+        address,
+        autocommit=True,
+        application_name="headframe-migrate",
+        connect_timeout=CONNECT_TIMEOUT_S,
+    )
     # A session lock: it outlives each step's transaction and falls with the connection.
     _set(connection, "lock_timeout", _LOCK_WAIT_S)
     connection.execute("SELECT pg_advisory_lock(%s)", (_MIGRATION_LOCK,))

@@ -1,0 +1,327 @@
+"""The command line of headquarters: ``headframe-central``. Owns arguments, exit codes and output.
+
+Exit codes: 0 done, 1 the work failed, 2 usage or configuration.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from importlib.metadata import version as distribution_version
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar, cast
+
+import typer
+import uvloop
+
+from central.app import CentralWebProcess
+from central.config import CentralConfig
+from central.store.account_documents import account_document, may_be_cached
+from central.store.accounts import NewAccount, PostgresAccounts
+from central.store.database import Database, address_of
+from central.store.schema import upgrade_schema
+from central.worker import UnpackWorker
+from shared.access.accounts import ALL_SITES, AccountState
+from shared.access.passwords import PasswordHasher
+from shared.access.roles import Role
+from shared.access.tokens import TokenIssuer, jwks_document, load_signing_key
+from shared.clock import SystemClock
+from shared.configuration import load_configuration
+from shared.errors import ConfigurationError, HeadframeError
+from shared.ids import is_name
+from shared.logs import configure_logs
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+PASSWORD_LENGTH_MIN = 10  # the contract's rule for every account
+PRIVATE_MODE = 0o600
+
+Answer = TypeVar("Answer")
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Run headquarters: reconcile the edges into PostgreSQL, serve pages, REST and sockets.",
+)
+user_app = typer.Typer(no_args_is_help=True, help="People and programs that may sign in.")
+jwks_app = typer.Typer(no_args_is_help=True, help="The public keys of the tokens issued here.")
+app.add_typer(user_app, name="user")
+app.add_typer(jwks_app, name="jwks")
+
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", help="TOML file; HEADFRAME_… and flags override it.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON, for machines.")]
+Username = Annotated[str, typer.Argument(help="An email address.")]
+PasswordStdin = Annotated[
+    bool, typer.Option("--password-stdin", help="Read the password from the first line of stdin.")
+]
+PasswordFile = Annotated[
+    Path | None, typer.Option(help="Read the password from the first line of this file.")
+]
+Output = Annotated[
+    Path | None, typer.Option("--output", help="Write to this file (mode 0600) instead of stdout.")
+]
+
+
+@app.command(epilog="Example: headframe-central run --config /etc/headframe/central.toml")
+def run(config_file: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Take in batches and serve the API until SIGTERM or Ctrl-C; stops within 5 seconds."""
+    config = _load(config_file, as_json=as_json)
+    _serve(CentralWebProcess(config, clock=SystemClock(), environment=os.environ, pid=os.getpid()))
+
+
+@app.command(epilog="Example: headframe-central worker --config /etc/headframe/central.toml")
+def worker(
+    config_file: ConfigFile = None,
+    metrics_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Overrides worker.metrics_port.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Unpack the inbox until SIGTERM or Ctrl-C; any number of workers may run."""
+    config = _load(config_file, as_json=as_json, **{"worker.metrics_port": metrics_port})
+    _serve(UnpackWorker(config, clock=SystemClock(), environment=os.environ, pid=os.getpid()))
+
+
+@app.command(epilog="Example: headframe-central migrate --config /etc/headframe/central.toml")
+def migrate(config_file: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Bring the database to this program's schema; `run` does the same at its start."""
+    config = _load(config_file, as_json=as_json)
+    revision = _attempt(lambda: upgrade_schema(address_of(config.database)))
+    typer.echo(json.dumps({"revision": revision}) if as_json else f"schema revision {revision}")
+
+
+@app.command(epilog="Example: headframe-central version")
+def version(as_json: AsJson = False) -> None:
+    """Show the version."""
+    number = distribution_version("headframe")
+    typer.echo(json.dumps({"version": number}) if as_json else f"headframe-central {number}")
+
+
+@user_app.command(
+    "add", epilog="Example: headframe-central user add ann@mine.example --role analyst --site pit-1"
+)
+def user_add(
+    username: Username,
+    role: Annotated[list[Role], typer.Option(help="May be given more than once.")],
+    site: Annotated[
+        list[str], typer.Option(help=f"A site, or {ALL_SITES!r}; may be given more than once.")
+    ],
+    password_stdin: PasswordStdin = False,
+    password_file: PasswordFile = None,
+    config_file: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add an active account."""
+    config = _load(config_file, as_json=as_json)
+    new = NewAccount(
+        username=_checked_username(username),
+        password_hash=PasswordHasher().hash_now(_password(password_file, stdin=password_stdin)),
+        roles=tuple(dict.fromkeys(role)),
+        sites=tuple(dict.fromkeys(map(_checked_site, site))),
+    )
+    account = _with_accounts(config, lambda accounts: accounts.create(new))
+    document = account_document(account, with_hash=False)
+    typer.echo(json.dumps(document) if as_json else f"added {account.username}")
+
+
+@user_app.command("list", epilog="Example: headframe-central user list --json")
+def user_list(
+    config_file: ConfigFile = None,
+    as_json: AsJson = False,
+    with_hashes: Annotated[
+        bool, typer.Option("--with-hashes", help="Also the password hashes; with --json.")
+    ] = False,
+) -> None:
+    """List all accounts; with --json as one JSON array."""
+    config = _load(config_file, as_json=as_json)
+    accounts = _with_accounts(config, lambda store: store.all_accounts())
+    if as_json:
+        documents = [account_document(each, with_hash=with_hashes) for each in accounts]
+        typer.echo(json.dumps(documents))
+        return
+    for each in accounts:
+        typer.echo(f"{each.username}  {each.state}  {','.join(each.roles)}  {','.join(each.sites)}")
+
+
+@user_app.command("passwd", epilog="Example: headframe-central user passwd ann@mine.example")
+def user_passwd(
+    username: Username,
+    password_stdin: PasswordStdin = False,
+    password_file: PasswordFile = None,
+    config_file: ConfigFile = None,
+) -> None:
+    """Set a new password; every sign-in made with the old one ends."""
+    config = _load(config_file)
+    password = PasswordHasher().hash_now(_password(password_file, stdin=password_stdin))
+    _with_accounts(config, lambda accounts: accounts.change_password(username, password))
+    typer.echo(f"changed the password of {username.lower()}")
+
+
+@user_app.command("disable", epilog="Example: headframe-central user disable ann@mine.example")
+def user_disable(username: Username, config_file: ConfigFile = None) -> None:
+    """Forbid an account to sign in; its refresh tokens end at once, its access token in minutes."""
+    _set_state(_load(config_file), username, AccountState.DISABLED)
+
+
+@user_app.command("enable", epilog="Example: headframe-central user enable ann@mine.example")
+def user_enable(username: Username, config_file: ConfigFile = None) -> None:
+    """Let a disabled or pending account sign in."""
+    _set_state(_load(config_file), username, AccountState.ACTIVE)
+
+
+@user_app.command(
+    "export",
+    epilog="Example: headframe-central user export --site pit-1 --output accounts.json",
+)
+def user_export(
+    config_file: ConfigFile = None,
+    site: Annotated[str | None, typer.Option(help="Only accounts of this site.")] = None,
+    output: Output = None,
+) -> None:
+    """Write the accounts an edge caches, so that people can sign in with no link to central."""
+    config = _load(config_file)
+    accounts = _with_accounts(config, lambda store: store.all_accounts())
+    documents = [
+        account_document(each, with_hash=True)
+        for each in accounts
+        if may_be_cached(each) and (site is None or {site, ALL_SITES} & set(each.sites))
+    ]
+    _write(json.dumps(documents, indent=1), output)
+
+
+@jwks_app.command(
+    "export", epilog="Example: headframe-central jwks export --output central-jwks.json"
+)
+def jwks_export(config_file: ConfigFile = None, output: Output = None) -> None:
+    """Write the public keys with which edges verify central's tokens."""
+    auth = _load(config_file).auth
+    key = _attempt(lambda: load_signing_key(auth.signing_key_file))
+    issuer = TokenIssuer(key, issuer=auth.issuer, lifetime_s=auth.access_token_s)
+    _write(json.dumps(jwks_document([issuer.verification_key]), indent=1), output)
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="headframe-central")
+
+
+def _serve(process: CentralWebProcess | UnpackWorker) -> None:
+    async def until_stopped() -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, process.request_stop)
+        await process.run()
+
+    try:
+        _attempt(lambda: uvloop.run(until_stopped()))
+    except ExceptionGroup as group:
+        known = group.subgroup((HeadframeError, OSError))
+        if known is None:
+            raise
+        _fail_with(_first_of(known))
+
+
+def _first_of(group: ExceptionGroup[Exception]) -> Exception:
+    first = group.exceptions[0]
+    if isinstance(first, ExceptionGroup):
+        return _first_of(cast("ExceptionGroup[Exception]", first))
+    return first
+
+
+def _attempt(work: Callable[[], Answer]) -> Answer:
+    """Return what ``work`` returns; end the program with a clear line where it cannot."""
+    try:
+        return work()
+    except (HeadframeError, OSError) as error:
+        _fail_with(error)
+
+
+def _fail_with(error: Exception) -> NoReturn:
+    if isinstance(error, ConfigurationError):
+        _fail(str(error), EXIT_USAGE)
+    code = error.code if isinstance(error, HeadframeError) else "system"
+    _fail(f"{code}: {error}", EXIT_FAILED)
+
+
+def _with_accounts(
+    config: CentralConfig, work: Callable[[PostgresAccounts], Awaitable[Answer]]
+) -> Answer:
+    async def opened() -> Answer:
+        database = Database(config.database, application="headframe-command")
+        await database.open()
+        try:
+            return await work(PostgresAccounts(database))
+        finally:
+            await database.close()
+
+    return _attempt(lambda: asyncio.run(opened()))
+
+
+def _set_state(config: CentralConfig, username: str, state: AccountState) -> None:
+    _with_accounts(config, lambda accounts: accounts.set_state(username, state))
+    typer.echo(f"{username.lower()} is {state}")
+
+
+def _load(file: Path | None, *, as_json: bool = False, **flags: Any) -> CentralConfig:
+    given = flags | {"log_json": True if as_json else None}
+    try:
+        config = load_configuration(CentralConfig, file=file, environment=os.environ, flags=given)
+    except ConfigurationError as error:
+        _fail(str(error), EXIT_USAGE)
+    configure_logs(as_json=config.log_json, level=config.log_level)
+    return config
+
+
+def _password(file: Path | None, *, stdin: bool) -> str:
+    if stdin == (file is not None):
+        if stdin or not sys.stdin.isatty():
+            _fail("give one of --password-stdin and --password-file", EXIT_USAGE)
+        password: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    elif file is not None:
+        password = _attempt(lambda: file.read_text(encoding="utf-8")).partition("\n")[0]
+    else:
+        password = sys.stdin.readline().rstrip("\n")
+    if len(password) < PASSWORD_LENGTH_MIN:
+        _fail(f"password: expected at least {PASSWORD_LENGTH_MIN} characters", EXIT_USAGE)
+    return password
+
+
+def _checked_username(text: str) -> str:
+    name, at, domain = text.partition("@")
+    if not (name and at and domain) or len(text) > 254 or not text.isprintable() or " " in text:
+        _fail(f"username: expected an email address, got {text[:80]!r}", EXIT_USAGE)
+    return text
+
+
+def _checked_site(text: str) -> str:
+    if text != ALL_SITES and not is_name(text):
+        _fail(f"site: expected a site name or {ALL_SITES!r}, got {text[:80]!r}", EXIT_USAGE)
+    return text
+
+
+def _write(text: str, output: Path | None) -> None:
+    if output is None:
+        typer.echo(text)
+        return
+
+    def write() -> None:
+        part = output.with_name(output.name + ".part")
+        part.unlink(missing_ok=True)
+        part.touch(PRIVATE_MODE)
+        part.write_text(text + "\n", encoding="utf-8")
+        part.replace(output)
+
+    _attempt(write)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    typer.echo(message, err=True)
+    raise typer.Exit(code)
+
+
+if __name__ == "__main__":
+    main()
