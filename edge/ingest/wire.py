@@ -38,6 +38,9 @@ class PacketType(IntEnum):
     DISCONNECT = 14
 
 
+_ANSWERS: Final = frozenset(PacketType) - {PacketType.PUBLISH}
+
+
 @dataclass(frozen=True, slots=True)
 class Connack:
     """The broker's answer to CONNECT; ``code`` 0 is success."""
@@ -193,12 +196,15 @@ class PacketReader:
                 return start
             remaining, body = header
             end = body + remaining
+            is_publish = data[start] >> 4 == PacketType.PUBLISH
+            if not is_publish:
+                _check_answer(data[start] >> 4, remaining)
             if end <= size:
                 found.append(self._parse(data, start, body, end))
                 start = end
                 continue
             self._need_bytes = end - start
-            if self._is_too_large(data[start], remaining):
+            if is_publish and remaining > self._payload_size_max_bytes + _HEAD_BYTES_MAX:
                 self._need_bytes = min(end, body + self._head_bytes) - start
                 if size >= start + self._need_bytes:
                     self._held = self._parse_publish(data, data[start], body, end)
@@ -210,12 +216,6 @@ class PacketReader:
     @property
     def _head_bytes(self) -> int:
         return _HEAD_BYTES_MAX + self._payload_kept_bytes
-
-    def _is_too_large(self, first_byte: int, remaining: int) -> bool:
-        is_publish = first_byte >> 4 == PacketType.PUBLISH
-        if not is_publish and remaining > _HEAD_BYTES_MAX:
-            raise BrokerError(f"packet of type {first_byte >> 4} with {remaining} bytes")
-        return is_publish and remaining > self._payload_size_max_bytes + _HEAD_BYTES_MAX
 
     def _parse(self, data: bytes, start: int, body: int, end: int) -> Packet:
         first_byte = data[start]
@@ -269,7 +269,7 @@ class PacketReader:
             case PacketType.DISCONNECT:
                 return ServerDisconnect(body[0] if body else 0)
             case _:
-                raise BrokerError(f"packet of type {kind}, which a subscriber never gets")
+                raise AssertionError(f"type {kind} passed the check of the header")
 
     def _parse_connack(self, body: bytes) -> Connack:
         session_present, code = bool(body[0] & 1), body[1]
@@ -277,6 +277,12 @@ class PacketReader:
             return Connack(session_present, code)
         keepalive_s, reason = _read_connack_properties(body)
         return Connack(session_present, code, keepalive_s, reason)
+
+
+def _check_answer(kind: int, size_bytes: int) -> None:
+    """Refuse at once what is no answer to a subscriber, rather than wait for the rest of it."""
+    if kind not in _ANSWERS or size_bytes > _HEAD_BYTES_MAX:
+        raise BrokerError(f"packet of type {kind} with {size_bytes} bytes: this is not MQTT")
 
 
 def _text(text: str) -> bytes:

@@ -6,9 +6,9 @@ that a supervisor starts it anew; broker and central may be away as long as they
 
 import asyncio
 import gc
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, cast
 
 from edge.config import EdgeConfig
 from edge.errors import EdgeError
@@ -203,10 +203,10 @@ class _Tasks:
 
 def _first_cause(error: BaseException) -> BaseException:
     """Return the error that ended the tasks; the others were cancelled because of it."""
-    while isinstance(error, BaseExceptionGroup):
-        causes: Sequence[BaseException] = error.exceptions  # pyright: ignore[reportUnknownMemberType] isinstance forgets the parameter
-        error = causes[0]
-    return error
+    cause = error
+    while isinstance(cause, BaseExceptionGroup):
+        cause = cast("BaseExceptionGroup[BaseException]", cause).exceptions[0]
+    return cause
 
 
 async def _run_api(parts: EdgeParts) -> None:
