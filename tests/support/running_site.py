@@ -9,7 +9,7 @@ import time
 import tomllib
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,7 +88,7 @@ class RunningSite:
                 return error.code, json.loads(error.read() or b"null")
 
     @contextmanager
-    def database(self) -> Iterator[psycopg.Connection]:
+    def database(self) -> Generator[psycopg.Connection]:
         """Hand out a connection with the application's rights."""
         config = tomllib.loads((self.state / "central" / "config.toml").read_text())["database"]
         password_file = config.get("password_file")
@@ -173,7 +173,7 @@ def start_site(state: Path, *more: str) -> RunningSite:
 
 
 @contextmanager
-def running_site(state: Path, *more: str) -> Iterator[RunningSite]:
+def running_site(state: Path, *more: str) -> Generator[RunningSite]:
     """A site that is stopped at the end, and killed with all it started if it does not stop."""
     site = start_site(state, *more)
     try:
