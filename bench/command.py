@@ -28,9 +28,9 @@ app = typer.Typer(
 
 Measure = Callable[[SiteOptions, Clock], Coroutine[Any, Any, Report]]
 
-State = Annotated[
+Folder = Annotated[
     Path | None,
-    typer.Option(help="State directory of the measured site; kept. Default: a temporary one."),
+    typer.Option(help="Where the measured site lives; kept. Default: a temporary folder."),
 ]
 Mqtt = Annotated[
     str | None, typer.Option(help="A real broker, HOST:PORT, instead of the embedded one.")
@@ -49,7 +49,7 @@ JsonFile = Annotated[Path | None, typer.Option(help="Write the report as JSON to
 class Surroundings:
     """Options that all benchmarks share."""
 
-    state: Path | None
+    folder: Path | None
     mqtt: str | None
     mqtt_credentials: Path | None
     postgres: str | None
@@ -66,7 +66,7 @@ def ingest(
     edge_only: Annotated[
         bool, typer.Option("--edge-only", help="Embedded broker and edge alone, no central.")
     ] = False,
-    state: State = None,
+    folder: Folder = None,
     mqtt: Mqtt = None,
     mqtt_credentials: MqttCredentials = None,
     postgres: Postgres = None,
@@ -93,7 +93,7 @@ def ingest(
         )
         return bench_ingest(options, clock)
 
-    _run(measure, Surroundings(state, mqtt, mqtt_credentials, postgres, as_json, json_file))
+    _run(measure, Surroundings(folder, mqtt, mqtt_credentials, postgres, as_json, json_file))
 
 
 @app.command()
@@ -105,7 +105,7 @@ def sync(
     batch: Annotated[
         int, typer.Option(min=1, max=5_000, help="Samples of a message, link cut.")
     ] = 200,
-    state: State = None,
+    folder: Folder = None,
     mqtt: Mqtt = None,
     mqtt_credentials: MqttCredentials = None,
     postgres: Postgres = None,
@@ -131,7 +131,7 @@ def sync(
         )
         return bench_sync(options, clock)
 
-    _run(measure, Surroundings(state, mqtt, mqtt_credentials, postgres, as_json, json_file))
+    _run(measure, Surroundings(folder, mqtt, mqtt_credentials, postgres, as_json, json_file))
 
 
 @app.command()
@@ -141,7 +141,7 @@ def query(
     ] = 100_000,
     points: Annotated[int, typer.Option(min=1, max=10_000, help="In each answer.")] = 1_000,
     requests: Annotated[int, typer.Option(min=1, help="How often it is asked.")] = 300,
-    state: State = None,
+    folder: Folder = None,
     mqtt: Mqtt = None,
     mqtt_credentials: MqttCredentials = None,
     postgres: Postgres = None,
@@ -159,14 +159,14 @@ def query(
     def measure(site: SiteOptions, clock: Clock) -> Coroutine[Any, Any, Report]:
         return bench_query(QueryOptions(site, samples, points, requests), clock)
 
-    _run(measure, Surroundings(state, mqtt, mqtt_credentials, postgres, as_json, json_file))
+    _run(measure, Surroundings(folder, mqtt, mqtt_credentials, postgres, as_json, json_file))
 
 
 def _run(measure: Measure, around: Surroundings) -> None:
     configure_logs(as_json=around.as_json)
     with tempfile.TemporaryDirectory(prefix="headframe-bench-") as temporary:
         site = SiteOptions(
-            state_dir=around.state or Path(temporary) / "state",
+            folder=around.folder or Path(temporary),
             mqtt=around.mqtt,
             mqtt_credentials=around.mqtt_credentials,
             postgres=around.postgres,

@@ -62,7 +62,7 @@ async def bench_ingest(options: IngestOptions, clock: Clock) -> Report:
     Raises:
         BenchError: if the site or the publisher cannot run.
     """
-    machine = describe_machine(options.site.state_dir.parent)
+    machine = describe_machine(options.site.folder)
     start = running_site if options.with_central else edge_alone
     async with start(options.site) as site:
         commits = CommitWatch(site.edge_log, clock)
@@ -72,7 +72,7 @@ async def bench_ingest(options: IngestOptions, clock: Clock) -> Report:
             in_background(commits.watch, commits.stop),
             in_background(processes.watch, processes.stop),
         ):
-            sent = await publish(_plan(options, site), options.site.state_dir, processes)
+            sent = await publish(_plan(options, site), options.site.folder, processes)
             await wait_until_quiet(commits, clock)
         watched_s = clock.monotonic_s() - began_s
         layout = site.edge_log

@@ -66,11 +66,11 @@ async def bench_query(options: QueryOptions, clock: Clock) -> Report:
     Raises:
         BenchError: if the site cannot run, or the samples do not become visible.
     """
-    machine = describe_machine(options.site.state_dir.parent)
+    machine = describe_machine(options.site.folder)
     async with running_site(options.site) as site:
         processes = ProcessWatch(list(site.pids))
         plan = _plan(options, site)
-        sent = await publish(plan, options.site.state_dir, processes)
+        sent = await publish(plan, options.site.folder, processes)
         began_s = clock.monotonic_s()
         with in_background(processes.watch, processes.stop):
             end_ms = sent.began_ms + _SPACING_MS

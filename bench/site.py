@@ -29,10 +29,15 @@ _TAIL_LINES = 20
 class SiteOptions:
     """Where the site lives and which servers it uses instead of the embedded ones."""
 
-    state_dir: Path
+    folder: Path  # of the benchmark; the site's state directory is below it
     mqtt: str | None = None  # HOST:PORT of a real broker
     mqtt_credentials: Path | None = None  # accounts at that broker
     postgres: str | None = None  # URL of a real PostgreSQL
+
+    @property
+    def state_dir(self) -> Path:
+        """The site's state directory."""
+        return self.folder / "site"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +93,8 @@ async def running_site(
     Raises:
         BenchError: if it does not get ready; the message holds the end of its output.
     """
-    options.state_dir.mkdir(parents=True, exist_ok=True)
-    output = options.state_dir / "bench-up.log"
+    options.folder.mkdir(parents=True, exist_ok=True)
+    output = options.folder / "up.log"
     with output.open("wb") as file:
         process = await asyncio.create_subprocess_exec(
             *_command(options),
@@ -139,7 +144,7 @@ async def _ready(process: asyncio.subprocess.Process, output: Path) -> dict[str,
                 await asyncio.sleep(LOOK_EVERY_S)
     except TimeoutError:
         pass
-    raise BenchError(f"the site did not get ready in {READY_TIMEOUT_S:.0f} s:\n{tail_of(output)}")
+    raise BenchError(f"the site did not get ready:\n{tail_of(output)}")
 
 
 def tail_of(output: Path) -> str:

@@ -86,7 +86,7 @@ async def bench_sync(options: SyncOptions, clock: Clock) -> Report:
     Raises:
         BenchError: if the site or publisher cannot run, or central never catches up.
     """
-    machine = describe_machine(options.site.state_dir.parent)
+    machine = describe_machine(options.site.folder)
     async with open_relay() as relay:
         uplink = {"HEADFRAME_UPLINK__URL": f"wss://127.0.0.1:{relay.port}/sync/v1"}
         async with running_site(options.site, uplink) as site:
@@ -126,7 +126,7 @@ async def bench_sync(options: SyncOptions, clock: Clock) -> Report:
 async def _run_phases(
     options: SyncOptions, site: Site, relay: Relay, watches: Watches, clock: Clock
 ) -> Phases:
-    folder, plan = options.site.state_dir, _plan(options, site)
+    folder, plan = options.site.folder, _plan(options, site)
     before_bytes = relay.passed_bytes
     steady = await publish(plan, folder, watches.processes)
     await wait_until_quiet(watches.commits, clock)
