@@ -236,9 +236,10 @@ async def start_sync_listener(
         await runner.cleanup()
         where = f"{config.host}:{config.port}"
         raise CentralError(f"sync.port: cannot listen on {where}: {error.strerror}") from error
-    _log.info("listening for edges", host=config.host, port=config.port)
+    listener = SyncListener(server, acceptor)
+    _log.info("listening for edges", host=config.host, port=listener.port)
     try:
-        yield SyncListener(server, acceptor)
+        yield listener
     finally:
         server.close()
         await acceptor.stop()

@@ -13,6 +13,7 @@ class LinkStage(StrEnum):
     GREETING = "greeting"
     STREAMING = "streaming"
     CLOSING = "closing"
+    STOPPING = "stopping"
     STOPPED = "stopped"
 
 
@@ -31,6 +32,7 @@ class LinkState:
     absent_batches: int = 0  # numbered, not declared lost, and yet not in the log
     connects: int = 0  # connections that were made
     sessions: int = 0  # of these, welcomed by central
+    faults: int = 0  # errors of this program that the uplink survived by beginning anew
     in_flight_batches: int = 0  # sent and not yet confirmed
     error: str | None = None  # why there is no session; None while streaming
 

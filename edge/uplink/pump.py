@@ -85,6 +85,7 @@ class Uplink:
                     await self._pump(group)
             except* Exception:  # noqa: BLE001 the outermost edge of this task
                 _log.exception("uplink failed and begins anew", retry_in_s=RESTART_AFTER_S)
+                self.link = replace(self.link, faults=self.link.faults + 1)
                 self._session = self._new_session(RESTART_AFTER_S)
                 self._inbox = asyncio.Queue(EVENTS_WAITING_MAX)  # nothing of the old line
         await self._acknowledge()
