@@ -7,7 +7,7 @@ nothing of aiohttp, so that the same judgement serves requests that could not ev
 import re
 import secrets
 from collections.abc import MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from shared.access.roles import Role
@@ -134,7 +134,7 @@ class Admission:
             else (self._addresses, client_key(address))
         )
         if rate_class is RateClass.FREE:
-            return limiter.peek(key, now_s)
+            return replace(limiter.peek(key, now_s), allowed=True)
         if rate_class is RateClass.PROBE:
             return self._addresses.take(f"probe {client_key(address)}", now_s)
         return limiter.take(key, now_s)

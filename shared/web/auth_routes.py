@@ -1,6 +1,6 @@
 """Signing in over HTTP, and the public keys that verify what it gives."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Annotated, Any
 
 import msgspec
@@ -42,13 +42,19 @@ class TokenRequest(Parameters):
 
 
 @dataclass(frozen=True, slots=True)
-class GrantView:
-    """What a sign-in gives; the first four also stand at the top level (RFC 6749, 5.1)."""
+class TokenView:
+    """The members of RFC 6749, 5.1."""
 
     access_token: str
     token_type: str
     expires_in: Annotated[int, Field(description="seconds")]
     refresh_token: Annotated[str, Field(description="may be exchanged once")]
+
+
+@dataclass(frozen=True, slots=True)
+class GrantView(TokenView):
+    """What a sign-in gives, and to whom."""
+
     user_id: str
     roles: list[str]
     sites: Annotated[list[str], Field(description="`*` stands for every site")]
@@ -86,10 +92,7 @@ async def _token(call: Call) -> Reply:
             raise _refused("unsupported_grant_type", "is not supported here", "grant_type")
     view = _grant_view(grant)
     top_level: dict[str, Any] = {
-        "access_token": view.access_token,
-        "token_type": view.token_type,
-        "expires_in": view.expires_in,
-        "refresh_token": view.refresh_token,
+        member.name: getattr(view, member.name) for member in fields(TokenView)
     }
     return Reply(view, headers=_NO_STORE, extra=top_level)
 
@@ -164,6 +167,7 @@ AUTH_ROUTES = (
             "password": "…",
         },
         data=GrantView,
+        beside=TokenView,
         errors=(401,),
         example=examples.GRANT,
     ),

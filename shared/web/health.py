@@ -11,7 +11,7 @@ from prometheus_client.openmetrics.exposition import (
 )
 from pydantic import Field
 
-from shared.errors import ApiError
+from shared.errors import ApiError, ErrorCode, Mistake
 from shared.web.addresses import LOOPBACK, Network, is_within
 from shared.web.admission import RateClass
 from shared.web.routes import Audience, Call, Reply, Route
@@ -31,10 +31,10 @@ class HealthView:
 
 @dataclass(frozen=True, slots=True)
 class ReadinessView:
-    """Whether everything it needs is there; what is not, and why."""
+    """Everything it needs is there."""
 
     ready: bool
-    checks: Annotated[dict[str, str], Field(description="`ok`, or the reason")]
+    checks: Annotated[dict[str, str], Field(description="by name; `ok` each")]
 
 
 async def _health(call: Call) -> Reply:
@@ -42,18 +42,17 @@ async def _health(call: Call) -> Reply:
 
 
 async def _readiness(call: Call) -> Reply:
-    found: dict[str, str] = {}
-    for name, check in call.parts.readiness.items():
-        found[name] = await _result(check) or "ok"
-    reasons = [f"{name}: {reason}" for name, reason in found.items() if reason != "ok"]
-    view = ReadinessView(not reasons, found)
-    if not reasons:
-        return Reply(view)
-    # Not an error: the answer to the question. The status is what supervisors read.
-    return Reply(view, status=503, detail="not ready: " + "; ".join(reasons))
+    reasons = {name: await _reason(check) for name, check in call.parts.readiness.items()}
+    missing = {name: reason for name, reason in reasons.items() if reason is not None}
+    if missing:
+        detail = "not ready: " + "; ".join(f"{name}: {why}" for name, why in missing.items())
+        code = ErrorCode.SERVICE_UNAVAILABLE
+        mistakes = [Mistake(code, name, why) for name, why in missing.items()]
+        raise ApiError(503, detail, mistakes=mistakes)
+    return Reply(ReadinessView(ready=True, checks=dict.fromkeys(reasons, "ok")))
 
 
-async def _result(check: ReadinessCheck) -> str | None:
+async def _reason(check: ReadinessCheck) -> str | None:
     try:
         async with asyncio.timeout(CHECK_TIMEOUT_S):
             return await check()
@@ -93,7 +92,7 @@ def health_routes(
             path="/readyz",
             name="get_readiness",
             summary="Everything it needs is there, or what is missing",
-            description="Status 200 when ready, else 503 with the same shape and the reasons.",
+            description="200 when ready; else 503, and `errors` names each check and why it fails.",
             access=Audience.ANYONE,
             answer=_readiness,
             tag="operation",

@@ -1,6 +1,5 @@
 """The OpenAPI 3.1 document, made from the route table. Pure: routes in, document out."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
@@ -13,9 +12,9 @@ from shared.web.routes import Audience, Route
 
 OPENAPI_VERSION = "3.1.0"
 _COMPONENT = "#/components/schemas/{model}"
-_PATH_PARAMETER = re.compile(r"\{(\w+)\}")
 
 Document = dict[str, Any]
+SchemaOf = Mapping[tuple[str, str], Document]  # (route name, data or beside) -> schema
 
 _HEADERS: Mapping[str, tuple[str, str]] = {
     "X-Process-Time": ("number", "seconds from the headers of the request to those of the answer"),
@@ -73,17 +72,11 @@ def build_openapi(
     routes: Sequence[Route], *, title: str, version: str, description: str
 ) -> Document:
     """Return the document that describes ``routes``."""
-    adapters = _adapters(routes)
-    schemas, definitions = TypeAdapter.json_schemas(
-        [(name, "serialization", adapter) for name, adapter in adapters.items()],
-        ref_template=_COMPONENT,
-    )
-    data_schemas = {name: schemas[name, "serialization"] for name in adapters}
-    components: Document = dict(definitions.get("$defs", {}))
+    schema_of, components = _schemas(routes)
     paths: Document = {}
     for route in routes:
         for index, path in enumerate(route.paths):
-            operation = _operation(route, data_schemas.get(route.name), components)
+            operation = _operation(route, schema_of, components)
             if index:
                 operation["operationId"] += f"_{index + 1}"
                 operation["description"] = f"The same as {route.paths[0]}. " + route.description
@@ -96,17 +89,25 @@ def build_openapi(
         "paths": paths,
         "components": {
             "schemas": {**components, "Error": _ERROR_SCHEMA},
+            "responses": {_error_name(status): _error_response(status) for status in _MEANING},
             "headers": {name: _header(*what) for name, what in _HEADERS.items()},
             "securitySchemes": _security_schemes(),
         },
     }
 
 
-def _adapters(routes: Iterable[Route]) -> dict[str, TypeAdapter[Any]]:
-    return {route.name: TypeAdapter(route.data) for route in routes if route.data is not None}
+def _schemas(routes: Iterable[Route]) -> tuple[SchemaOf, Document]:
+    types = {(route.name, "data"): route.data for route in routes if route.data is not None}
+    types |= {(route.name, "beside"): route.beside for route in routes if route.beside is not None}
+    schemas, definitions = TypeAdapter.json_schemas(
+        [(key, "serialization", TypeAdapter(kind)) for key, kind in types.items()],
+        ref_template=_COMPONENT,
+    )
+    components: Document = dict(definitions.get("$defs", {}))
+    return {key: schemas[key, "serialization"] for key in types}, components
 
 
-def _operation(route: Route, data_schema: Document | None, components: Document) -> Document:
+def _operation(route: Route, schema_of: SchemaOf, components: Document) -> Document:
     operation: Document = {
         "operationId": route.name,
         "summary": route.summary,
@@ -116,7 +117,7 @@ def _operation(route: Route, data_schema: Document | None, components: Document)
             *_parameters(route.path_model, "path", components),
             *_parameters(route.query, "query", components),
         ],
-        "responses": _responses(route, data_schema),
+        "responses": _responses(route, schema_of, components),
         "security": [] if route.access is Audience.ANYONE else [{"bearer": []}, {"password": []}],
     }
     if route.body is not None:
@@ -168,56 +169,75 @@ def _request_body(route: Route, model: type[BaseModel], components: Document) ->
     return {"required": True, "content": dict.fromkeys(route.body_types, media)}
 
 
-def _responses(route: Route, data_schema: Document | None) -> Document:
-    success: Document = {"description": route.summary, "headers": _header_references(route)}
-    schema = data_schema if data_schema is not None else {"type": "null"}
-    media: Document = {"schema": _envelope(schema, route.status) if route.enveloped else schema}
+def _responses(route: Route, schema_of: SchemaOf, components: Document) -> Document:
+    schema = schema_of.get((route.name, "data"), {"type": "null"})
+    beside = _resolved(schema_of.get((route.name, "beside")), components)
+    if route.enveloped:
+        schema = _envelope(schema, route.status, beside)
+    media: Document = {"schema": schema}
     if route.example is not None and route.enveloped:
-        media["example"] = {"status_code": route.status, "data": route.example, "detail": None}
-    success["content"] = {route.media_type: media}
-    responses: Document = {str(route.status): success}
+        top_level = {name: route.example[name] for name in beside["properties"]}
+        envelope = {"status_code": route.status, "data": route.example, "detail": None}
+        media["example"] = {**envelope, **top_level}
+    responses: Document = {
+        str(route.status): {
+            "description": route.summary,
+            "headers": _header_references(has_etag=route.has_etag),
+            "content": {route.media_type: media},
+        }
+    }
     if route.has_etag:
         responses["304"] = {
             "description": "The client has this state already (If-None-Match)",
-            "headers": _header_references(route),
+            "headers": _header_references(has_etag=True),
         }
     for status in route.possible_errors:
-        responses[str(status)] = _error_response(route, status)
+        responses[str(status)] = {"$ref": f"#/components/responses/{_error_name(status)}"}
     return responses
 
 
-def _envelope(data: Document, status: int) -> Document:
+def _resolved(schema: Document | None, components: Document) -> Document:
+    if schema is None:
+        return {"properties": {}, "required": []}
+    return components[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+
+
+def _envelope(data: Document, status: int, beside: Document) -> Document:
     return {
         "type": "object",
-        "required": ["status_code", "data", "detail"],
+        "required": ["status_code", "data", "detail", *beside["required"]],
         "properties": {
             "status_code": {"const": status},
             "data": data,
             "detail": {"type": ["string", "null"]},
+            **beside["properties"],
         },
     }
 
 
-def _error_response(route: Route, status: int) -> Document:
-    schema: Document = {"$ref": _COMPONENT.format(model="Error")}
-    code = CODE_OF_STATUS[status]
-    meaning = _MEANING[status]
+def _error_name(status: int) -> str:
+    return f"Error{status}"
+
+
+def _error_response(status: int) -> Document:
+    code, meaning = CODE_OF_STATUS[status], _MEANING[status]
     example = {
         "status_code": status,
         "data": None,
         "detail": meaning,
         "errors": [{"code": code, "field": None, "message": meaning}],
     }
+    schema: Document = {"$ref": _COMPONENT.format(model="Error")}
     return {
         "description": f"`{code}`: {meaning}",
-        "headers": _header_references(route, error=True),
+        "headers": _header_references(has_etag=False),
         "content": {"application/json": {"schema": schema, "example": example}},
     }
 
 
-def _header_references(route: Route, *, error: bool = False) -> Document:
+def _header_references(*, has_etag: bool) -> Document:
     found: Document = {name: {"$ref": f"#/components/headers/{name}"} for name in _HEADERS}
-    if route.has_etag and not error:
+    if has_etag:
         found["ETag"] = {"schema": {"type": "string"}, "description": "of the present state"}
     return found
 
@@ -237,8 +257,3 @@ def _security_schemes() -> Document:
             },
         },
     }
-
-
-def path_parameters(path: str) -> list[str]:
-    """Return the names of the variable parts of ``path``."""
-    return _PATH_PARAMETER.findall(path)

@@ -121,6 +121,7 @@ class Route:
     body: type[BaseModel] | None = None
     body_types: tuple[str, ...] = (JSON_BODY,)
     data: Any = None  # type of the envelope's data; with `enveloped` false, of the whole body
+    beside: Any = None  # type of further members beside those of the envelope
     enveloped: bool = True
     media_type: str = JSON_BODY
     status: int = 200
