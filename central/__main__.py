@@ -11,18 +11,16 @@ import sys
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version as distribution_version
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar, cast
+from typing import Annotated, Any, NoReturn, Protocol, TypeVar, cast
 
 import typer
 import uvloop
 
-from central.app import CentralWebProcess
 from central.config import CentralConfig
 from central.store.account_documents import account_document, may_be_cached
 from central.store.accounts import NewAccount, PostgresAccounts
-from central.store.database import Database, address_of
-from central.store.schema import upgrade_schema
-from central.worker import UnpackWorker
+from central.store.address import address_of
+from central.store.database import Database
 from shared.access.accounts import ALL_SITES, AccountState
 from shared.access.passwords import PasswordHasher
 from shared.access.roles import Role
@@ -69,8 +67,15 @@ Output = Annotated[
 @app.command(epilog="Example: headframe-central run --config /etc/headframe/central.toml")
 def run(config_file: ConfigFile = None, as_json: AsJson = False) -> None:
     """Take in batches and serve the API until SIGTERM or Ctrl-C; stops within 5 seconds."""
+    # Here and below: what few commands need takes a second to load, and `user add` should not.
+    from central.app import CentralWebProcess  # noqa: PLC0415
+
     config = _load(config_file, as_json=as_json)
-    _serve(CentralWebProcess(config, clock=SystemClock(), environment=os.environ, pid=os.getpid()))
+    _serve(
+        lambda: CentralWebProcess(
+            config, clock=SystemClock(), environment=os.environ, pid=os.getpid()
+        )
+    )
 
 
 @app.command(epilog="Example: headframe-central worker --config /etc/headframe/central.toml")
@@ -82,13 +87,19 @@ def worker(
     as_json: AsJson = False,
 ) -> None:
     """Unpack the inbox until SIGTERM or Ctrl-C; any number of workers may run."""
+    from central.worker import UnpackWorker  # noqa: PLC0415
+
     config = _load(config_file, as_json=as_json, **{"worker.metrics_port": metrics_port})
-    _serve(UnpackWorker(config, clock=SystemClock(), environment=os.environ, pid=os.getpid()))
+    _serve(
+        lambda: UnpackWorker(config, clock=SystemClock(), environment=os.environ, pid=os.getpid())
+    )
 
 
 @app.command(epilog="Example: headframe-central migrate --config /etc/headframe/central.toml")
 def migrate(config_file: ConfigFile = None, as_json: AsJson = False) -> None:
     """Bring the database to this program's schema; `run` does the same at its start."""
+    from central.store.schema import upgrade_schema  # noqa: PLC0415
+
     config = _load(config_file, as_json=as_json)
     revision = _attempt(lambda: upgrade_schema(address_of(config.database)))
     typer.echo(json.dumps({"revision": revision}) if as_json else f"schema revision {revision}")
@@ -209,8 +220,21 @@ def main() -> None:
     app(prog_name="headframe-central")
 
 
-def _serve(process: CentralWebProcess | UnpackWorker) -> None:
+class Process(Protocol):
+    """What runs until it is asked to stop."""
+
+    def request_stop(self) -> None:
+        """Begin to stop."""
+        ...
+
+    async def run(self) -> None:
+        """Return when stopped."""
+        ...
+
+
+def _serve(make: Callable[[], Process]) -> None:
     async def until_stopped() -> None:
+        process = make()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, process.request_stop)

@@ -15,7 +15,8 @@ from central.errors import StoreError
 from central.inbox.acceptor import start_sync_listener
 from central.metrics import CentralMetrics
 from central.store.accounts import PostgresAccounts
-from central.store.database import Database, address_of
+from central.store.address import address_of
+from central.store.database import Database
 from central.store.edge_status import Backlog, read_backlog
 from central.store.inbox import SESSION_BEAT_S, PostgresInbox
 from central.store.readiness import durability_problem

@@ -8,58 +8,23 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-import psycopg
 from psycopg import AsyncConnection
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 from psycopg.sql import SQL, Composed
 from psycopg_pool import AsyncConnectionPool
 
 from central.config import DatabaseConfig
 from central.errors import StoreError
+from central.store.address import address_of, address_with_settings
 from central.store.failures import translated
 from central.store.instants import register_instants
-from central.store.schema import CONNECT_TIMEOUT_S, SCHEMA_NAME
-from shared.errors import ConfigurationError
 
 Connection = AsyncConnection[TupleRow]
 Parameters = Mapping[str, Any]
 
 POOL_WAIT_S = 3.0  # a request that waits longer for a connection had better fail with 503
 POOL_WAITING_MAX = 200  # requests that may wait at once; beyond, the answer is 503 at once
-LOCK_TIMEOUT_S = 5  # locks are held for milliseconds; longer means maintenance: back off
-IDLE_IN_TRANSACTION_TIMEOUT_S = 60  # frees the locks of a process that was stopped or unplugged
 _RECONNECT_S = 1.0  # the pool then gives up until somebody asks again: no growing pauses
-
-# A server or network that disappears without a word is noticed within about 20 s.
-_LIVENESS = {
-    "keepalives_idle": 5,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 20_000,
-    "connect_timeout": CONNECT_TIMEOUT_S,
-}
-
-
-def address_of(config: DatabaseConfig) -> str:
-    """Return the libpq address with the password of ``password_file``, if there is one.
-
-    Raises:
-        ConfigurationError: if the file cannot be read or ``url`` is no libpq address.
-    """
-    password: dict[str, str] = {}
-    if config.password_file is not None:
-        try:
-            text = config.password_file.read_text(encoding="utf-8")
-        except OSError as error:
-            raise ConfigurationError(
-                f"database.password_file: {config.password_file}: {error.strerror}"
-            ) from error
-        password["password"] = text.rstrip("\n")
-    try:
-        return make_conninfo(config.url, **password)
-    except psycopg.ProgrammingError as error:
-        raise ConfigurationError(f"database.url: not a libpq address: {error}") from error
 
 
 class Database:
@@ -71,7 +36,9 @@ class Database:
     """
 
     def __init__(self, config: DatabaseConfig, *, application: str, durable: bool = True) -> None:
-        self._address = _with_settings(address_of(config), config, application, durable=durable)
+        self._address = address_with_settings(
+            address_of(config), config, application, durable=durable
+        )
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             self._address,
             min_size=1,
@@ -134,27 +101,6 @@ async def fetch(
     """Return all rows of ``query``; times come as int (ms), see instants."""
     cursor = await connection.execute(query, parameters, binary=True)
     return await cursor.fetchall() if cursor.description else []
-
-
-def _with_settings(address: str, config: DatabaseConfig, application: str, *, durable: bool) -> str:
-    settings = {
-        "search_path": SCHEMA_NAME,
-        "synchronous_commit": "on" if durable else "off",
-        "statement_timeout": f"{config.statement_timeout_s * 1000:.0f}",
-        "lock_timeout": f"{LOCK_TIMEOUT_S * 1000}",
-        "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_TIMEOUT_S * 1000}",
-        # Measured: no gain for charts of 100,000 samples, and ingest needs the other core.
-        "max_parallel_workers_per_gather": "0",
-        "jit": "off",  # compiles for 100 ms what then runs for 40
-        "plan_cache_mode": "force_custom_plan",  # a generic plan cannot leave partitions out
-        "timezone": "UTC",
-    }
-    options = " ".join(f"-c {name}={value}" for name, value in settings.items())
-    given = conninfo_to_dict(address)
-    if given.get("options"):
-        options = f"{given['options']} {options}"
-    chosen: dict[str, Any] = {**_LIVENESS, "application_name": application, "options": options}
-    return make_conninfo(address, **chosen)
 
 
 async def _configure(connection: Connection) -> None:

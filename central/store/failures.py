@@ -5,7 +5,6 @@ from contextlib import contextmanager
 
 import psycopg
 from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
-from sqlalchemy.exc import DBAPIError
 
 from central.errors import CentralError, DataRefusedError, StoreError
 
@@ -29,14 +28,10 @@ def failure_of(error: psycopg.Error) -> CentralError:
 
 @contextmanager
 def translated() -> Generator[None]:
-    """Raise `StoreError` or `DataRefusedError` for what psycopg, its pool or SQLAlchemy raise."""
+    """Raise `StoreError` or `DataRefusedError` for what psycopg and its pool raise."""
     try:
         yield
     except (PoolTimeout, PoolClosed, TooManyRequests) as error:
         raise StoreError(f"no connection to PostgreSQL: {error}") from error
     except psycopg.Error as error:
         raise failure_of(error) from error
-    except DBAPIError as error:
-        if isinstance(error.orig, psycopg.Error):
-            raise failure_of(error.orig) from error
-        raise

@@ -13,14 +13,12 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from psycopg import sql
 from sqlalchemy import Connection, create_engine
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from central.errors import SchemaError
-from central.store.failures import translated
-
-SCHEMA_NAME = "headframe"  # the application role's own; equal to its usual name: psql finds it too
-
-CONNECT_TIMEOUT_S = 5  # a server that does not answer in 5 s is away
+from central.store.address import CONNECT_TIMEOUT_S, SCHEMA_NAME
+from central.store.failures import failure_of, translated
 
 _MIGRATION_LOCK = 0x68656164_6672616D  # "headfram": any number that nobody else takes
 _LOCK_WAIT_S = 10  # another process is migrating; its steps are short, and we try again
@@ -37,18 +35,13 @@ def upgrade_schema(address: str) -> str:
         SchemaError: if the database is newer than this program.
         DataRefusedError: if a migration cannot be applied to the data there is.
     """
-    with translated():
-        engine = create_engine(
-            "postgresql+psycopg://", creator=lambda: _connect(address), poolclass=NullPool
-        )
-        with engine.connect() as connection:
-            _refuse_newer(connection)
-            settings = Config()
-            settings.set_main_option("script_location", str(_FOLDER))
-            settings.attributes["connection"] = connection
-            command.upgrade(settings, "head")
-            connection.commit()
-            return _revision(connection) or "none"
+    try:
+        with translated():
+            return _upgrade(address)
+    except DBAPIError as error:
+        if isinstance(error.orig, psycopg.Error):
+            raise failure_of(error.orig) from error
+        raise
 
 
 def known_revision() -> str:
@@ -61,6 +54,20 @@ def known_revision() -> str:
 def is_known_revision(revision: str) -> bool:
     """Tell whether this program has a migration of that name."""
     return revision in {script.revision for script in _scripts().walk_revisions()}
+
+
+def _upgrade(address: str) -> str:
+    engine = create_engine(
+        "postgresql+psycopg://", creator=lambda: _connect(address), poolclass=NullPool
+    )
+    with engine.connect() as connection:
+        _refuse_newer(connection)
+        settings = Config()
+        settings.set_main_option("script_location", str(_FOLDER))
+        settings.attributes["connection"] = connection
+        command.upgrade(settings, "head")
+        connection.commit()
+        return _revision(connection) or "none"
 
 
 def _connect(address: str) -> psycopg.Connection:
