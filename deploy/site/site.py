@@ -12,7 +12,13 @@ from deploy.site.leftovers import find_leftovers, stop_leftovers
 from deploy.site.options import SiteOptions, bracketed, check_options
 from deploy.site.ports import PortClaim, check_free
 from deploy.site.preparation import prepare_site
-from deploy.site.site_table import SiteParts, child_table, stop_stages
+from deploy.site.site_table import (
+    START_STAGES,
+    STOP_STAGES,
+    SiteParts,
+    child_table,
+    present_stages,
+)
 from deploy.site.state_dir import StateDir, open_state_dir, owned, unusable
 from deploy.site.supervisor import Supervisor
 from shared.clock import Clock
@@ -98,7 +104,12 @@ async def _clear_leftovers(state: StateDir, announcer: Announcer, clock: Clock) 
 
 async def _supervise(parts: SiteParts, stop: _StopSignals, around: Surroundings) -> None:
     rows = child_table(parts)
-    supervisor = Supervisor(rows, stop_stages(rows), around)
+    supervisor = Supervisor(
+        rows,
+        start_stages=present_stages(START_STAGES, rows),
+        stop_stages=present_stages(STOP_STAGES, rows),
+        around=around,
+    )
     stop.hurry = supervisor.hurry
     failure: SiteError | None = None
     async with asyncio.TaskGroup() as group:

@@ -20,6 +20,9 @@ from deploy.site.supervision import ChildTimes
 
 BROKER, CENTRAL, WORKER, EDGE, SIM = "broker", "central", "worker", "edge", "sim"
 
+# Whoever is needed comes first. Within a stage all start at once.
+START_STAGES = ((POSTGRES, BROKER), (CENTRAL,), (WORKER, EDGE), (SIM,))
+
 # Whoever feeds stops first, whoever keeps stops last. Within a stage all stop at once.
 STOP_STAGES = ((SIM,), (EDGE,), (WORKER, CENTRAL), (BROKER,), (POSTGRES,))
 
@@ -49,7 +52,7 @@ class SiteParts:
 
 
 def child_table(parts: SiteParts) -> list[ChildSpec]:
-    """Return the children in the order of their start."""
+    """Return the children of this site."""
     rows: list[ChildSpec] = []
     if parts.cluster is not None:
         rows.append(_postgres(parts.cluster))
@@ -61,10 +64,12 @@ def child_table(parts: SiteParts) -> list[ChildSpec]:
     return rows
 
 
-def stop_stages(rows: list[ChildSpec]) -> list[tuple[str, ...]]:
-    """Return the stages of the stop for the children that there are."""
+def present_stages(
+    stages: tuple[tuple[str, ...], ...], rows: list[ChildSpec]
+) -> list[tuple[str, ...]]:
+    """Return ``stages`` without the children that this site does not have."""
     present = {row.name for row in rows}
-    return [tuple(name for name in stage if name in present) for stage in STOP_STAGES]
+    return [tuple(name for name in stage if name in present) for stage in stages]
 
 
 def _postgres(cluster: Cluster) -> ChildSpec:

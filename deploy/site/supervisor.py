@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 from deploy.errors import SiteError
 from deploy.site.child import TAIL_LINES, Child, Surroundings
@@ -9,6 +10,8 @@ from deploy.site.children import ChildSpec
 from deploy.site.log_lines import Shown, admit, weighty
 from deploy.site.refusal_counts import RefusalCounts
 from deploy.site.supervision import Phase
+
+Stages = Sequence[Sequence[str]]
 
 FOLLOW_LOGS_EVERY_S = 0.25
 BROKER = "broker"
@@ -18,14 +21,19 @@ class Supervisor:
     """Owns the children of one site; ``run`` in a task, then ``start_all`` and ``stop_all``."""
 
     def __init__(
-        self, specs: Sequence[ChildSpec], stop_stages: Sequence[Sequence[str]], around: Surroundings
+        self,
+        specs: Sequence[ChildSpec],
+        *,
+        start_stages: Stages,
+        stop_stages: Stages,
+        around: Surroundings,
     ) -> None:
-        """``specs`` in the order of their start, ``stop_stages`` in that of their end."""
-        assert sorted(name for stage in stop_stages for name in stage) == sorted(
-            spec.name for spec in specs
-        )
+        """Each of ``specs`` is named once in either order; a stage starts or stops at once."""
+        names = sorted(spec.name for spec in specs)
+        assert sorted(chain(*start_stages)) == sorted(chain(*stop_stages)) == names
         self.children = {spec.name: Child(spec, around) for spec in specs}
         self._refusals = RefusalCounts(around.state)
+        self._start_stages = start_stages
         self._stop_stages = stop_stages
         self._around = around
         self._shown: dict[str, Shown] = {}
@@ -42,18 +50,32 @@ class Supervisor:
             follower.cancel()
 
     async def start_all(self) -> None:
-        """Start one child after the other, each when its predecessor answers.
+        """Start stage after stage, each when its predecessor answers.
 
         Raises:
-            SiteError: if one does not come up; those started so far still run.
+            SiteError: if a child does not come up; those started so far still run.
         """
-        for child in self.children.values():
+        for stage in self._start_stages:
+            async with asyncio.TaskGroup() as group:
+                starts = [
+                    group.create_task(self._start(self.children[name]), name=f"start-{name}")
+                    for name in stage
+                ]
+            for start in starts:
+                if (failure := start.result()) is not None:
+                    raise failure
+
+    async def _start(self, child: Child) -> SiteError | None:
+        try:
             await child.spec.before_first_start()
             child.start()
             await child.settled.wait()
             if child.state.phase is not Phase.READY:
-                raise SiteError(self._why_not(child))
+                return SiteError(self._why_not(child))
             await child.spec.after_first_ready()
+        except SiteError as error:
+            return error
+        return None
 
     async def stop_all(self) -> None:
         """Stop stage after stage; returns when every child has ended."""
