@@ -64,7 +64,7 @@ async def test_a_link_that_is_cut_again_and_again_loses_and_doubles_nothing(
     site, store = SyncSite(tmp_path), MemoryInboxStore()
     async with (
         opened(tmp_path / "edge") as journal,
-        site.listening(store, credit_bytes=1_048_576) as listener,
+        site.listening(store, limits={"credit_bytes": 1_048_576}) as listener,
         relaying(listener.port) as relay,
         uplinked(site.uplink_config(relay.port), journal) as uplink,
     ):

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -31,15 +31,16 @@ class SyncSite:
         self.central = self.authority.issue("central", host=HOST)
         self.edge = self.authority.issue("kaduna/edge-1")
 
-    def sync_config(self, *, port: int = 0, **more: float) -> SyncConfig:
-        """Return a listener's configuration; port 0 is any that is free."""
-        # model_construct would skip validation; port 0 is the one thing a file may not say.
+    def sync_config(
+        self, *, port: int = 0, limits: Mapping[str, float] | None = None
+    ) -> SyncConfig:
+        """Return a listener's configuration; port 0, which a file may not say, is any free one."""
         config = SyncConfig(
             host=HOST,
             cert_file=self.central.cert_file,
             key_file=self.central.key_file,
             client_ca_file=self.authority.ca_file,
-            **more,  # pyright: ignore[reportArgumentType] validated by pydantic
+            **(limits or {}),  # pyright: ignore[reportArgumentType] validated by pydantic
         )
         return config.model_copy(update={"port": port})
 
@@ -58,11 +59,15 @@ class SyncSite:
 
     @contextlib.asynccontextmanager
     async def listening(
-        self, store: InboxStore, *, port: int = 0, **more: float
+        self,
+        store: InboxStore,
+        *,
+        port: int = 0,
+        limits: Mapping[str, float] | None = None,
     ) -> AsyncGenerator[SyncListener]:
         """Give a listener over ``store``."""
         metrics = SyncMetrics(CollectorRegistry())
-        config = self.sync_config(port=port, **more)
+        config = self.sync_config(port=port, limits=limits)
         async with start_sync_listener(config, store, SystemClock(), metrics) as listener:
             yield listener
 
