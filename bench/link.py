@@ -5,6 +5,8 @@ import contextlib
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
+from shared.clock import Clock
+
 _CHUNK_SIZE_BYTES = 65_536
 
 
@@ -12,10 +14,12 @@ _CHUNK_SIZE_BYTES = 65_536
 class Relay:
     """Passes on TCP connections to ``target``; TLS goes through it unopened."""
 
+    clock: Clock
     port: int = 0
     target: tuple[str, int] | None = None  # None: the road is cut, connections are dropped
     up_bytes: int = 0  # edge to central, TLS and WebSocket included, TCP and IP headers not
     down_bytes: int = 0
+    linked_ms: int | None = None  # when the first connection since the last cut was passed on
     _open: set[asyncio.StreamWriter] = field(default_factory=set[asyncio.StreamWriter])
 
     @property
@@ -26,6 +30,7 @@ class Relay:
     def cut(self) -> None:
         """Drop what is connected and everything that tries, until ``target`` is set again."""
         self.target = None
+        self.linked_ms = None
         for writer in self._open:
             writer.transport.abort()
 
@@ -41,6 +46,7 @@ class Relay:
             writer.transport.abort()
             return
         self._open |= {writer, far_writer}
+        self.linked_ms = self.linked_ms or self.clock.utc_ms()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._pass_on(reader, far_writer, up=True), name="up")
@@ -65,9 +71,9 @@ class Relay:
 
 
 @contextlib.asynccontextmanager
-async def open_relay() -> AsyncGenerator[Relay]:
+async def open_relay(clock: Clock) -> AsyncGenerator[Relay]:
     """Listen on a free loopback port; the road is cut until ``target`` is set."""
-    relay = Relay()
+    relay = Relay(clock)
     server = await asyncio.start_server(relay.accept, "127.0.0.1", 0)
     relay.port = server.sockets[0].getsockname()[1]
     try:

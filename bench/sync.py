@@ -64,9 +64,9 @@ class CatchUp:
     """How the backlog went; seconds from the moment the road was open again."""
 
     backlog_seqs: tuple[int, int]  # first and last batch of the backlog
-    link_s: float  # until the first batch of it was durable
-    durable_s: float  # until the last one was
-    unpacked_s: float  # until the last one was in the sample table
+    link_s: float  # until the edge was connected again
+    durable_s: float  # until the last batch was durable
+    unpacked_s: float  # until the last batch was in the sample table
     wire_bytes: int
 
 
@@ -87,7 +87,7 @@ async def bench_sync(options: SyncOptions, clock: Clock) -> Report:
         BenchError: if the site or publisher cannot run, or central never catches up.
     """
     machine = describe_machine(options.site.folder)
-    async with open_relay() as relay:
+    async with open_relay(clock) as relay:
         uplink = {"HEADFRAME_UPLINK__URL": f"wss://127.0.0.1:{relay.port}/sync/v1"}
         async with running_site(options.site, uplink) as site:
             relay.target = site.sync_address
@@ -154,10 +154,11 @@ async def _catch_up(site: Site, relay: Relay, watches: Watches, clock: Clock) ->
     opened_ms = clock.utc_ms()
     relay.target = site.sync_address
     await _level(watches, clock)
-    inbox = watches.inbox
+    inbox, linked_ms = watches.inbox, relay.linked_ms
+    assert linked_ms is not None
     return CatchUp(
         backlog_seqs=(first_seq, last_seq),
-        link_s=(inbox.durable_ms[first_seq] - opened_ms) / 1000.0,
+        link_s=(linked_ms - opened_ms) / 1000.0,
         durable_s=(inbox.durable_ms[last_seq] - opened_ms) / 1000.0,
         unpacked_s=(inbox.unpacked_ms[last_seq] - opened_ms) / 1000.0,
         wire_bytes=relay.passed_bytes - before_bytes,

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from bench.link import Relay, open_relay
+from shared.clock import SystemClock
 
 
 async def _echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -30,7 +31,10 @@ async def _connection(
 
 @pytest.fixture
 async def relay() -> AsyncGenerator[Relay]:
-    async with open_relay() as relay, await asyncio.start_server(_echo, "127.0.0.1", 0) as far:
+    async with (
+        open_relay(SystemClock()) as relay,
+        await asyncio.start_server(_echo, "127.0.0.1", 0) as far,
+    ):
         relay.target = far.sockets[0].getsockname()
         yield relay
     await asyncio.sleep(0.05)  # the ends of aborted connections notice in later turns of the loop
@@ -58,7 +62,9 @@ async def test_a_cut_ends_what_is_open_and_refuses_what_is_new(relay: Relay) -> 
 async def test_passes_again_once_the_target_is_back(relay: Relay) -> None:
     target = relay.target
     relay.cut()
+    assert relay.linked_ms is None
     relay.target = target
     async with _connection(relay) as (reader, writer):
         writer.write(b"12")
         assert await reader.readexactly(2) == b"12"
+    assert relay.linked_ms is not None
