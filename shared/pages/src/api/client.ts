@@ -5,14 +5,19 @@ import type { Json } from './shapes';
 
 const TIMEOUT_MS = 20_000;
 
+/** One thing wrong with a request, by field. */
+export interface Mistake {
+  field: string;
+  message: string;
+}
+
 /** What went wrong with a request, with a sentence that can be shown. */
 export class ApiError extends Error {
   constructor(
     /** HTTP status; 0 when the server could not be reached. */
     readonly status: number,
     message: string,
-    readonly retryAfterS: number | null = null,
-    readonly requestId: string | null = null,
+    readonly mistakes: readonly Mistake[] = [],
   ) {
     super(message);
   }
@@ -81,11 +86,10 @@ async function bodyOf(response: Response): Promise<Json> {
 function errorOf(response: Response, body: Json): ApiError {
   const detail = body['detail'];
   const message = typeof detail === 'string' ? detail : `The server answered ${response.status}.`;
-  const retryAfter = response.headers.get('retry-after') ?? response.headers.get('x-ratelimit-reset');
+  const mistakes = Array.isArray(body['errors']) ? (body['errors'] as Json[]) : [];
   return new ApiError(
     response.status,
     message,
-    retryAfter === null ? null : Number(retryAfter),
-    response.headers.get('x-request-id'),
+    mistakes.map((each) => ({ field: String(each['field'] ?? ''), message: String(each['message'] ?? '') })),
   );
 }

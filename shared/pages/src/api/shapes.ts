@@ -28,6 +28,8 @@ export interface Telemetry {
   points: [tsMs: number, value: Value | null][];
   /** Where to ask on, when the answer could not hold all. */
   nextStartMs: number | null;
+  /** Earlier points are not all here (an edge keeps a part), or null. */
+  completeFromMs: number | null;
 }
 
 export interface Lane {
@@ -180,6 +182,7 @@ export function parseTelemetry(value: unknown): Telemetry {
     unit: textOr(raw['unit'], ''),
     points,
     nextStartMs: timeOrNull(raw['next_start']),
+    completeFromMs: timeOrNull(raw['complete_from']),
   };
 }
 

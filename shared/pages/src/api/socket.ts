@@ -9,6 +9,12 @@ import { record } from './shapes';
 import type { Json } from './shapes';
 
 const AUTH_TIMEOUT_MS = 10_000; // a server that accepts and then says nothing
+const CHECK_EVERY_MS = 5_000;
+const PING_AFTER_MS = 15_000; // of silence; a quiet site is silent for long
+const PONG_WITHIN_MS = 10_000;
+
+/** Of another life than the server's, so that it sends the newest value of everything. */
+const FROM_THE_BEGINNING = 'page-0';
 
 export interface SocketStatus extends SocketLife {
   /** When it came into this state, browser time. */
@@ -24,18 +30,22 @@ export interface LiveSocket {
   stop(): void;
   /** Tries at once instead of waiting further. */
   retry(): void;
-  /** Somebody knows that frames are missing: start over. */
-  suspect(): void;
+  /** There is a newer token. */
+  renewed(): void;
 }
 
 /**
- * Makes a socket to `path` that authenticates itself, comes back by itself and hands every data
- * frame to `onFrame`. `filter` is asked at every subscription.
+ * Makes a socket to `path` that authenticates itself, comes back by itself, goes on where it was
+ * cut and hands every frame to `onFrame`. `filter` is asked at every subscription.
  */
 export function liveSocket(path: string, filter: () => Json, onFrame: (frame: Json) => void): LiveSocket {
   const status = signal<SocketStatus>({ ...IDLE, sinceMs: Date.now(), retryAtMs: null });
   let socket: WebSocket | null = null;
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let cursor = FROM_THE_BEGINNING;
+  let heardMs = 0;
+  let pingedMs = 0;
+  let retryTimer: ReturnType<typeof setTimeout> | undefined;
+  let checkTimer: ReturnType<typeof setInterval> | undefined;
 
   function feed(event: SocketEvent): void {
     const { sinceMs, retryAtMs, ...life } = status.value;
@@ -55,60 +65,87 @@ export function liveSocket(path: string, filter: () => Json, onFrame: (frame: Js
       case 'open':
         return open();
       case 'send_auth':
-        return socket?.send(JSON.stringify({ type: 'auth', token: `Bearer ${accessToken() ?? ''}` }));
+        return send({ type: 'auth', token: `Bearer ${accessToken() ?? ''}` });
       case 'subscribe':
-        return socket?.send(JSON.stringify({ type: 'subscribe', filter: filter() }));
+        return send({ type: 'subscribe', filter: filter(), resume: cursor });
       case 'close':
         return drop();
       case 'renew_token':
         return void renew();
       case 'wait':
-        clearTimeout(timer);
-        timer = setTimeout(() => feed({ type: 'retry' }), action.delayMs);
+        clearTimeout(retryTimer);
+        retryTimer = setTimeout(() => feed({ type: 'retry' }), action.delayMs);
         return;
       case 'forget_wait':
-        return clearTimeout(timer);
+        return clearTimeout(retryTimer);
     }
+  }
+
+  function send(message: Json): void {
+    if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
   }
 
   function open(): void {
     drop();
     const opened = new WebSocket(new URL(path, location.href.replace(/^http/, 'ws')));
     socket = opened;
+    heardMs = Date.now();
+    pingedMs = 0;
+    checkTimer = setInterval(checkLife, CHECK_EVERY_MS);
     const impatience = setTimeout(() => {
-      if (socket !== opened) return;
       drop();
       feed({ type: 'closed', code: 1006, reason: 'The server did not answer in time.' });
     }, AUTH_TIMEOUT_MS);
     opened.onopen = () => feed({ type: 'opened' });
     opened.onmessage = (message) => {
+      if (socket !== opened) return;
+      heardMs = Date.now();
       const frame = parseFrame(message.data);
       if (frame === null) return;
-      if (frame['type'] !== 'auth_ok') return onFrame(frame);
-      clearTimeout(impatience);
-      feed({ type: 'auth_ok' });
+      if (frame['type'] === 'auth_ok') {
+        clearTimeout(impatience);
+        feed({ type: 'auth_ok' });
+        return;
+      }
+      if (typeof frame['cursor'] === 'string') cursor = frame['cursor'];
+      onFrame(frame);
     };
     opened.onclose = (event) => {
       clearTimeout(impatience);
       if (socket !== opened) return; // given up before; a successor may already be open
-      socket = null;
+      drop();
       feed({ type: 'closed', code: event.code, reason: event.reason });
     };
+  }
+
+  /** A connection cut without a word looks open for minutes: only an answer proves it is not. */
+  function checkLife(): void {
+    if (status.value.state !== 'live') return;
+    const nowMs = Date.now();
+    const isAsked = pingedMs > heardMs;
+    if (isAsked && nowMs - pingedMs > PONG_WITHIN_MS) return feed({ type: 'silent' });
+    if (isAsked || nowMs - heardMs < PING_AFTER_MS) return;
+    pingedMs = nowMs;
+    send({ type: 'ping' });
   }
 
   function drop(): void {
     const dropped = socket;
     socket = null;
+    clearInterval(checkTimer);
     dropped?.close();
   }
 
   return {
     path,
     status,
-    start: () => feed({ type: 'start' }),
+    start: () => {
+      cursor = FROM_THE_BEGINNING;
+      feed({ type: 'start' });
+    },
     stop: () => feed({ type: 'stop' }),
     retry: () => feed({ type: 'retry' }),
-    suspect: () => feed({ type: 'silent' }),
+    renewed: () => feed({ type: 'renewed' }),
   };
 }
 

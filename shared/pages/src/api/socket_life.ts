@@ -9,6 +9,7 @@ export type SocketEvent =
   | { type: 'auth_ok' }
   | { type: 'closed'; code: number; reason: string }
   | { type: 'silent' }
+  | { type: 'renewed' }
   | { type: 'retry' }
   | { type: 'stop' };
 
@@ -69,8 +70,10 @@ export function step(life: SocketLife, event: SocketEvent, chance: number): Step
       return closed(life, event.code, event.reason, chance);
     case 'silent':
       return life.state === 'live'
-        ? wait(life, 'Newer values exist than this connection delivered.', chance, [{ type: 'close' }])
+        ? wait(life, 'The server no longer answers on this connection.', chance, [{ type: 'close' }])
         : [life, []];
+    case 'renewed': // the server takes a newer token without a new connection
+      return [life, life.state === 'live' ? [{ type: 'send_auth' }] : []];
     case 'retry':
       return life.state === 'waiting'
         ? [{ ...life, state: 'opening' }, [{ type: 'forget_wait' }, { type: 'open' }]]

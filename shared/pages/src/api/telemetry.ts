@@ -21,26 +21,28 @@ export interface Question {
 export interface Answer {
   unit: string;
   points: Point[];
-  /** There was more than this answer could hold. */
-  cut: boolean;
+  /** Earlier points are not all here, or null. */
+  completeFromMs: number | null;
 }
 
 /** The points asked for, numbers only (a flag counts as 0 or 1). Throws ApiError. */
 export async function askTelemetry(question: Question, cancel: AbortSignal): Promise<Answer> {
   const points: Point[] = [];
   let unit = '';
+  let completeFromMs: number | null = null;
   let startMs: number | null = Math.floor(question.startMs);
   for (let page = 0; page < PAGES_MAX && startMs !== null; page += 1) {
     const data = await get('/api/v1/analytics/telemetry', queryOf(question, startMs), cancel);
     const telemetry = parseTelemetry(data);
     unit = telemetry.unit;
+    completeFromMs ??= telemetry.completeFromMs;
     for (const [tsMs, value] of telemetry.points) {
       const number = numberOf(value);
       if (number !== null) points.push([tsMs, number]);
     }
     startMs = telemetry.nextStartMs;
   }
-  return { unit, points, cut: startMs !== null };
+  return { unit, points, completeFromMs };
 }
 
 /** When the first sample of a series was taken, or null when it has none. */

@@ -4,7 +4,7 @@ import { NO_LINE, nearest, summary } from '../domain/lines';
 import { metricLabel, numberText } from '../domain/quantities';
 import { spanText } from '../domain/ranges';
 import type { Span } from '../domain/ranges';
-import { exactText, zoneText } from '../domain/times';
+import { exactText, momentText, zoneText } from '../domain/times';
 import type { Grain, Track } from '../state/chart';
 import { toggleCharted } from '../state/view';
 import { Icon } from '../views/marks';
@@ -32,7 +32,7 @@ export function Legend(props: { tracks: readonly Track[]; span: Span; cursorMs: 
         </thead>
         <tbody>
           {tracks.map((track, index) => (
-            <LegendLine key={track.series} track={track} index={index} span={span} cursorMs={cursorMs} />
+            <LegendLine key={track.series} track={track} index={index} span={span} cursorMs={cursorMs} zone={zone} />
           ))}
         </tbody>
       </table>
@@ -40,8 +40,8 @@ export function Legend(props: { tracks: readonly Track[]; span: Span; cursorMs: 
   );
 }
 
-function LegendLine(props: { track: Track; index: number; span: Span; cursorMs: number | null }) {
-  const { track, index, span, cursorMs } = props;
+function LegendLine(props: { track: Track; index: number; span: Span; cursorMs: number | null; zone: string }) {
+  const { track, index, span, cursorMs, zone } = props;
   const found = summary(track.line, span.startMs, span.endMs);
   const at = cursorMs === null ? -1 : nearest(track.line, cursorMs);
   const value = cursorMs === null ? found?.last : at < 0 ? undefined : track.line.values[at];
@@ -59,7 +59,7 @@ function LegendLine(props: { track: Track; index: number; span: Span; cursorMs: 
       <td class="number">{numeric(found?.low)}</td>
       <td class="number">{numeric(found?.mean)}</td>
       <td class="number">{numeric(found?.high)}</td>
-      <td class="grain">{drawnText(track, found !== null)}</td>
+      <td class="grain">{drawnText(track, found !== null, zone)}</td>
       <td>
         <button class="quiet" aria-label={`Remove ${id} ${metric} from the chart`} onClick={() => toggleCharted(track.series)}>
           <Icon name="close" />
@@ -73,11 +73,11 @@ function numeric(value: number | null | undefined): string {
   return value === null || value === undefined || Number.isNaN(value) ? '–' : numberText(value);
 }
 
-function drawnText(track: Track, isShown: boolean) {
+function drawnText(track: Track, isShown: boolean, zone: string) {
   if (track.state === 'failed') return <span class="problem">{track.detail}</span>;
   if (track.state === 'loading' && track.line === NO_LINE) return 'loading…';
-  if (!isShown) return 'no sample in this range';
-  return grainText(track.grain);
+  const from = track.completeFromMs === null ? '' : `; stored here from ${momentText(track.completeFromMs, zone)}`;
+  return `${isShown ? grainText(track.grain) : 'no sample in this range'}${from}`;
 }
 
 /** `every sample`, `mean and band of 10 s`, `since this page was opened`. */

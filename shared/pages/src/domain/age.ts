@@ -3,6 +3,9 @@
 /** The servers' own `stale_after_s`: the same word means the same on page and API. */
 export const STALE_AFTER_MS = 30_000;
 
+/** A device that is silent for this long is offline; the servers' rule as well. */
+export const OFFLINE_AFTER_MS = 10 * STALE_AFTER_MS;
+
 /** A series that usually comes rarely is stale after this many of its own intervals. */
 const INTERVALS_UNTIL_STALE = 3;
 

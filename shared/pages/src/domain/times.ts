@@ -63,6 +63,7 @@ export function parseTime(time: unknown): number {
 
 /** Whether the browser can show times in `zone`. */
 export function isZone(zone: string): boolean {
+  if (zone === '') return false;
   try {
     new Intl.DateTimeFormat('en', { timeZone: zone });
     return true;

@@ -1,6 +1,6 @@
 // What stands for an asset on the map: shape by kind, outline and colour by condition.
 
-import { isStale } from '../domain/age';
+import { OFFLINE_AFTER_MS, isStale } from '../domain/age';
 import type { Asset, Kind } from '../domain/assets';
 
 /** How an asset is drawn. `normal` is quiet; each other one differs in shape as well as colour. */
@@ -11,6 +11,7 @@ const FAULT_WORDS = new Set(['fault', 'down', 'alarm', 'emergency', 'error']);
 
 export function lookOf(asset: Asset, nowMs: number): Look {
   if (asset.connection === 'offline' || asset.status === 'offline') return 'offline';
+  if (nowMs - asset.tsMs > OFFLINE_AFTER_MS) return 'offline';
   if (isStale(nowMs - asset.tsMs, 0)) return 'stale';
   if (FAULT_WORDS.has(asset.status)) return 'fault';
   return IDLE_WORDS.has(asset.status) ? 'idle' : 'normal';

@@ -29,6 +29,8 @@ export interface Track {
   line: Line;
   /** Samples within the range when it was asked for. */
   samples: number;
+  /** This server holds everything only from here on, or null. */
+  completeFromMs: number | null;
 }
 
 const RAW_MAX = 4_000; // samples drawn one by one; more than one per pixel shows nothing more
@@ -105,7 +107,7 @@ function placeTracks(): void {
 
 function emptyTrack(series: string): Track {
   const unit = readingOf(series)?.unit ?? '';
-  return { series, unit, state: 'loading', detail: '', grain: { kind: 'samples' }, line: NO_LINE, samples: 0 };
+  return { series, unit, state: 'loading', detail: '', grain: { kind: 'samples' }, line: NO_LINE, samples: 0, completeFromMs: null };
 }
 
 function readingOf(series: string) {
@@ -137,7 +139,7 @@ async function findStored(wanted: readonly string[], cancel: AbortSignal): Promi
 
 async function askTrack(series: string, span: Span, cancel: AbortSignal): Promise<void> {
   try {
-    const { found, unit, samples } = await askSpan(series, span, cancel);
+    const { found, unit, samples, completeFromMs } = await askSpan(series, span, cancel);
     held.set(series, found);
     tailDueMs.set(series, Date.now() + tailEveryMs(found.grain));
     replaceTrack(series, {
@@ -147,6 +149,7 @@ async function askTrack(series: string, span: Span, cancel: AbortSignal): Promis
       grain: found.grain,
       line: lineOf(found),
       samples,
+      completeFromMs,
     });
   } catch (error) {
     if (cancel.aborted) return;
@@ -166,10 +169,10 @@ async function askSpan(series: string, span: Span, cancel: AbortSignal) {
   if (samples <= RAW_MAX) {
     const raw = await askTelemetry({ ...bounds, aggregate: 'raw', stepS: 0 }, cancel);
     const found: Held = { grain: { kind: 'samples' }, mean: raw.points, low: [], high: [] };
-    return { found, unit: raw.unit, samples };
+    return { found, unit: raw.unit, samples, completeFromMs: raw.completeFromMs };
   }
   const found = await askSteps(bounds, step, cancel);
-  return { found, unit: count.unit, samples };
+  return { found, unit: count.unit, samples, completeFromMs: count.completeFromMs };
 }
 
 async function askSteps(

@@ -41,11 +41,25 @@ export function compareClocks(serverMs: number): void {
 const ZONE_CHOICES: readonly ZoneChoice[] = ['site', 'utc', 'browser'];
 export const zoneChoice = preference<ZoneChoice>('zone', 'site', ZONE_CHOICES);
 
-/** IANA name of the site's zone as the server says it, or null. */
-export const siteZone = signal<string | null>(null);
+/** The site's zone as the server says it, or null. */
+const zoneTold = signal<string | null>(null);
+
+/** The site's zone as the reader set it for the sites shown in this browser; empty while unset. */
+const zoneSet = preference<string>('site-zone', '', null);
+
+/** IANA name of the site's zone, or null while nobody has said. */
+export const siteZone = computed(() => zoneTold.value ?? (isZone(zoneSet.value) ? zoneSet.value : null));
+
+/** Whether the reader may set the site's zone: not where the server says it. */
+export const siteZoneIsOpen = computed(() => zoneTold.value === null);
 
 export function learnSiteZone(zone: string | null): void {
-  if (zone !== null && isZone(zone)) siteZone.value = zone;
+  if (zone !== null && isZone(zone)) zoneTold.value = zone;
+}
+
+export function setSiteZone(zone: string): void {
+  zoneSet.value = zone;
+  zoneChoice.value = 'site';
 }
 
 /** IANA name of the zone that every time is shown in. */

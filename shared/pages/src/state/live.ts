@@ -14,14 +14,12 @@ import type { LatLng } from '../domain/geography';
 import { Recent } from '../domain/recent';
 import { PAGE } from '../page';
 import { compareClocks } from './clock';
-import { site, siteTold } from './site';
+import { learnSites, site, siteTold } from './site';
 
-/** One source of current values by REST, and what came of the last question. */
+/** Where all current values of a kind are asked for, and what came of the last question. */
 export interface Source {
-  kinds: readonly Kind[];
+  kind: Kind;
   path: string;
-  query: Record<string, string>;
-  socket: 'sensors' | 'telemetry';
 }
 
 export type SourceState =
@@ -30,13 +28,12 @@ export type SourceState =
   | { state: 'refused'; detail: string }
   | { state: 'failed'; detail: string };
 
+/** Containers and network have no list yet: the sockets send the newest of them at the start. */
 export const SOURCES: readonly Source[] = [
-  { kinds: ['sensor'], path: '/api/v1/safety/environmental/sensors', query: {}, socket: 'sensors' },
-  { kinds: ['vehicle'], path: '/api/v1/assets/vehicles', query: {}, socket: 'telemetry' },
-  { kinds: ['worker'], path: '/api/v1/safety/workers', query: {}, socket: 'telemetry' },
-  { kinds: ['equipment'], path: '/api/v1/assets', query: { kind: 'equipment' }, socket: 'telemetry' },
-  { kinds: ['container'], path: '/api/v1/assets', query: { kind: 'container' }, socket: 'telemetry' },
-  { kinds: ['network'], path: '/api/v1/assets', query: { kind: 'network' }, socket: 'telemetry' },
+  { kind: 'sensor', path: '/api/v1/safety/environmental/sensors' },
+  { kind: 'vehicle', path: '/api/v1/assets/vehicles' },
+  { kind: 'equipment', path: '/api/v1/assets/equipment' },
+  { kind: 'worker', path: '/api/v1/safety/workers' },
 ];
 
 const RECENT_POINTS = PAGE === 'edge' ? 900 : 240; // the edge's chart lives on this memory
@@ -48,7 +45,6 @@ const PAGE_LIMIT = 500;
 const PAGES_MAX = 20; // 10,000 assets of one kind; beyond that the sockets fill in
 const RECONCILE_MS = 60_000;
 const RECONCILE_WITHOUT_SOCKET_MS = 10_000;
-const SILENCE_SUSPECT_MS = 10_000; // REST is this much newer than the socket: frames are missing
 
 export const assets = new Map<string, Asset>();
 const recents = new Map<string, Recent>();
@@ -67,15 +63,9 @@ export let plan = new Plan();
 export const revision = signal(0);
 /** Counts new assets and metrics: lists are rebuilt only then. */
 export const catalogueRevision = signal(0);
-export const sourceStates = signal<ReadonlyMap<string, SourceState>>(new Map());
+export const sourceStates = signal<ReadonlyMap<Kind, SourceState>>(new Map());
 /** Server frames applied since the page was opened; `skipped` were conflated away for us. */
 export const traffic = { frames: 0, skipped: 0 };
-
-export function sourceKey(source: Source): string {
-  return source.kinds.join('+');
-}
-
-const lastFrameMs = { sensors: 0, telemetry: 0 };
 
 /** The socket brought an asset. Listeners get every one, also those conflated on the page. */
 export type FrameListener = (asset: Asset) => void;
@@ -88,8 +78,8 @@ export function onFrame(listener: FrameListener): () => void {
 
 const filter = (): Json => (site.value === null ? {} : { site: site.value });
 export const sockets: Record<'sensors' | 'telemetry', LiveSocket> = {
-  sensors: liveSocket('/ws/sensors', filter, (frame) => receive('sensors', frame)),
-  telemetry: liveSocket('/ws/telemetry', filter, (frame) => receive('telemetry', frame)),
+  sensors: liveSocket('/ws/sensors', filter, receive),
+  telemetry: liveSocket('/ws/telemetry', filter, receive),
 };
 
 /** Both sockets deliver, or are rightly refused. */
@@ -104,13 +94,12 @@ let pending: Asset[] = [];
 let scheduled = false;
 let flushedMs = -Infinity;
 
-function receive(socket: 'sensors' | 'telemetry', frame: Json): void {
+function receive(frame: Json): void {
   if (frame['type'] !== 'sensor' && frame['type'] !== 'telemetry') return;
   const asset = parseAsset(frame['data']);
   if (asset === null) return;
   traffic.frames += 1;
   if (typeof frame['skipped'] === 'number') traffic.skipped += frame['skipped'];
-  lastFrameMs[socket] = Math.max(lastFrameMs[socket], asset.tsMs);
   for (const listener of listeners) listener(asset);
   pending.push(asset);
   if (pending.length >= PENDING_MAX) flush();
@@ -199,28 +188,26 @@ export async function reconcile(): Promise<void> {
 }
 
 async function load(source: Source): Promise<void> {
-  const key = sourceKey(source);
-  if (sourceStates.value.get(key)?.state === 'refused') return; // until the account or its roles change
-  if (!sourceStates.value.has(key)) setSource(key, { state: 'loading' });
+  const { kind } = source;
+  if (sourceStates.value.get(kind)?.state === 'refused') return; // until the account or its roles change
+  if (!sourceStates.value.has(kind)) setSource(kind, { state: 'loading' });
   try {
     const found = await loadPages(source);
-    setSource(key, { state: 'ready' });
-    suspectSilence(source, found);
+    setSource(kind, { state: 'ready' });
     siteTold.value ??= found[0]?.site ?? null;
     apply(found);
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    if (error.isRefused) setSource(key, { state: 'refused', detail: error.message });
-    else if (error.isAbsent) setSource(key, { state: 'ready' }); // an older server: sockets fill in
-    else setSource(key, { state: 'failed', detail: error.message });
+    learnSites(error);
+    setSource(kind, { state: error.isRefused ? 'refused' : 'failed', detail: error.message });
   }
 }
 
-async function loadPages(source: Source): Promise<Asset[]> {
+async function loadPages({ path }: Source): Promise<Asset[]> {
   const found: Asset[] = [];
   let cursor: string | null = null;
   for (let page = 0; page < PAGES_MAX; page += 1) {
-    const data = await get(source.path, { ...source.query, site: site.value, limit: PAGE_LIMIT, cursor });
+    const data = await get(path, { site: site.value, limit: PAGE_LIMIT, cursor });
     const entries = items(data);
     const serverMs = entries.length > 0 ? serverTimeOf(entries[0]) : null;
     if (serverMs !== null) compareClocks(serverMs);
@@ -232,20 +219,10 @@ async function loadPages(source: Source): Promise<Asset[]> {
   return found;
 }
 
-/** REST that knows much newer values than the socket delivered unmasks a socket that only seems open. */
-function suspectSilence(source: Source, found: readonly Asset[]): void {
-  const socket = sockets[source.socket];
-  const liveForMs = Date.now() - socket.status.value.sinceMs;
-  if (socket.status.value.state !== 'live' || liveForMs < SILENCE_SUSPECT_MS) return;
-  const newestMs = found.reduce((newest, asset) => Math.max(newest, asset.tsMs), 0);
-  const deliveredMs = lastFrameMs[source.socket];
-  if (deliveredMs > 0 && newestMs - deliveredMs > SILENCE_SUSPECT_MS) socket.suspect();
-}
-
-function setSource(key: string, state: SourceState): void {
-  const known = sourceStates.value.get(key);
+function setSource(kind: Kind, state: SourceState): void {
+  const known = sourceStates.value.get(kind);
   if (known !== undefined && JSON.stringify(known) === JSON.stringify(state)) return;
-  sourceStates.value = new Map(sourceStates.value).set(key, state);
+  sourceStates.value = new Map(sourceStates.value).set(kind, state);
 }
 
 /** How long until the next full question: often while the sockets are silent, else seldom. */

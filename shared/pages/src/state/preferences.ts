@@ -3,11 +3,15 @@
 import { effect, signal } from '@preact/signals';
 import type { Signal } from '@preact/signals';
 
-/** A kept choice; anything stored that is not in `choices` counts as the default. */
-export function preference<T extends string>(name: string, initial: T, choices: readonly T[]): Signal<T> {
+/**
+ * A kept choice. Anything stored that is not in `choices` counts as the default; null takes any
+ * text, which its reader then has to judge.
+ */
+export function preference<T extends string>(name: string, initial: T, choices: readonly T[] | null): Signal<T> {
   const key = `headframe.${name}`;
   const stored = read(key) as T | null;
-  const choice = signal<T>(stored !== null && choices.includes(stored) ? stored : initial);
+  const isKnown = stored !== null && (choices === null || choices.includes(stored));
+  const choice = signal<T>(isKnown ? stored : initial);
   effect(() => write(key, choice.value));
   return choice;
 }

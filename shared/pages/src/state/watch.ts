@@ -14,7 +14,7 @@ import {
   sockets,
 } from './live';
 import { announce } from './notices';
-import { site } from './site';
+import { forgetSites, site } from './site';
 
 const watchedSite = computed(() => {
   if (session.value.state !== 'signed_in') return null;
@@ -30,6 +30,7 @@ export function startWatch(): () => void {
     stop = null;
     forgetAssets();
     forgetLink();
+    if (key === null) forgetSites();
     if (key !== null) stop = watchSite();
   });
   return () => {
@@ -44,6 +45,7 @@ function watchSite(): () => void {
     repeat(askLink, () => LINK_POLL_MS),
     watchInterruption(),
     retryWhenBack(),
+    session.subscribe(() => Object.values(sockets).forEach((socket) => socket.renewed())),
   ];
   for (const socket of Object.values(sockets)) socket.start();
   return () => {

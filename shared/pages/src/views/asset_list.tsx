@@ -3,6 +3,7 @@
 import { ageText, isStale } from '../domain/age';
 import { KIND_TITLES } from '../domain/assets';
 import type { Asset } from '../domain/assets';
+import { degreeText } from '../domain/geography';
 import { metricLabel, numberText, valueText } from '../domain/quantities';
 import { LOOK_WORDS, SHAPES, headingOf, lookOf } from '../map/symbols';
 import { toggleCharted } from '../state/view';
@@ -76,10 +77,12 @@ export function AssetCard({ asset, nowMs, following, onFollow, onClose }: CardPr
         <Item title="Last report">{ageText(nowMs - asset.tsMs)} ago</Item>
         {place !== null && (
           <>
-            <Item title="Zone">{[place.zone, place.level].filter(Boolean).join(', ') || '–'}</Item>
-            <Item title="Position">
-              {place.latDeg.toFixed(5)}, {place.lngDeg.toFixed(5)}
-              {place.accuracyM !== null && <span class="muted"> ± {numberText(place.accuracyM)} m</span>}
+            <Item title="Zone">{place.zone ?? '–'}</Item>
+            {place.level !== null && <Item title="Level">{place.level}</Item>}
+            <Item title="Latitude">{degreeText(place.latDeg, 1e-5, 'N', 'S')}</Item>
+            <Item title="Longitude">
+              {degreeText(place.lngDeg, 1e-5, 'E', 'W')}
+              {place.accuracyM !== null && <span class="muted">± {place.accuracyM.toFixed(1)} m</span>}
             </Item>
             {place.altitudeM !== null && <Item title="Altitude">{numberText(Math.round(place.altitudeM))} m</Item>}
           </>

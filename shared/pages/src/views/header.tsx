@@ -1,16 +1,13 @@
 // The top line: whose site, how live, what time it is, and who is looking.
 
-import { ageText } from '../domain/age';
 import { VIEWS } from '../domain/address';
-import { clockText, dateText, zoneText } from '../domain/times';
-import type { ZoneChoice } from '../domain/times';
 import { session, signOut } from '../api/session';
 import { PAGE } from '../page';
-import { clockAheadMs, nextZone, nowMs, shownZoneChoice, zone } from '../state/clock';
 import { isLive, sockets } from '../state/live';
 import { flipTheme, isDark } from '../state/preferences';
 import { siteChoices, siteName } from '../state/site';
 import { go, show, view } from '../state/view';
+import { ClockMenu } from './clock_menu';
 import { ConditionMark, Icon, Mark } from './marks';
 import type { Condition } from './marks';
 import { helpOpen } from './shortcuts';
@@ -35,7 +32,7 @@ export function Header() {
       </nav>
       <div class="tools">
         <LiveMark />
-        <Clock />
+        <ClockMenu />
         <button class="quiet" onClick={flipTheme} aria-label={isDark() ? 'Switch to light' : 'Switch to dark'} title="Light or dark (t)">
           <Icon name={isDark() ? 'sun' : 'moon'} />
         </button>
@@ -73,27 +70,6 @@ function LiveMark() {
       <ConditionMark condition={condition} />
       {word}
     </span>
-  );
-}
-
-const ZONE_TITLES: Record<ZoneChoice, string> = { site: 'site time', utc: 'UTC', browser: 'this computer' };
-
-function Clock() {
-  const now = nowMs.value;
-  const aheadMs = clockAheadMs.value;
-  return (
-    <button class="clock" onClick={nextZone} title="Change the time zone (z)">
-      <span class="date">{dateText(now, zone.value)}</span>
-      <time dateTime={new Date(now).toISOString()}>{clockText(now, zone.value)}</time>
-      <span class="zone">
-        {zoneText(now, zone.value)} <i>{ZONE_TITLES[shownZoneChoice.value]}</i>
-      </span>
-      {aheadMs !== null && (
-        <span class="clock-off" title="Ages and times on this page use the server's clock">
-          this computer is {ageText(Math.abs(aheadMs))} {aheadMs > 0 ? 'fast' : 'slow'}
-        </span>
-      )}
-    </button>
   );
 }
 

@@ -5,9 +5,9 @@ import { useEffect, useRef } from 'preact/hooks';
 import { SiteMap, shownAssets } from '../map/site_map';
 import type { Scene } from '../map/site_map';
 import { KIND_TITLES } from '../domain/assets';
-import type { Asset, Kind } from '../domain/assets';
+import type { Asset } from '../domain/assets';
 import { nowMs } from '../state/clock';
-import { assets, catalogueRevision, plan, revision, sourceKey, SOURCES, sourceStates, trailOf } from '../state/live';
+import { assets, catalogueRevision, plan, revision, sourceStates, trailOf } from '../state/live';
 import { startPast } from '../state/tracks_past';
 import { address, go, select, selected, view } from '../state/view';
 import { AssetCard, AssetList } from './asset_list';
@@ -166,9 +166,9 @@ function MapTool(props: {
 
 /** Says which kind is missing on the map because the account may not see it. */
 function Refusal() {
-  const missing = SOURCES.filter((source) => sourceStates.value.get(sourceKey(source))?.state === 'refused');
+  const missing = [...sourceStates.value].filter(([, { state }]) => state === 'refused');
   if (missing.length === 0) return null;
-  const titles = missing.flatMap(({ kinds }) => kinds.map((kind: Kind) => KIND_TITLES[kind]));
+  const titles = missing.map(([kind]) => KIND_TITLES[kind]);
   return <p class="map-word">{titles.join(', ')} not shown: this account lacks the right.</p>;
 }
 

@@ -22,7 +22,12 @@ const PAN_FRACTION = 0.25;
 const ZOOM_FACTOR = 2;
 
 const asTable = signal(false);
+
+/** Where “back to the last preset” leads. */
 let lastPreset: Range = HOME.range;
+range.subscribe((now) => {
+  if (presetOf(now) !== undefined) lastPreset = now;
+});
 
 export function TrendPanel() {
   const [cursorMs, setCursorMs] = useState<number | null>(null);
@@ -70,7 +75,7 @@ function Presets() {
   return (
     <div class="segments" role="group" aria-label="Range">
       {PRESETS.map((preset) => (
-        <button key={preset.name} aria-pressed={current?.name === preset.name} onClick={() => choose(preset.range)}>
+        <button key={preset.name} aria-pressed={current?.name === preset.name} onClick={() => setRange(preset.range)}>
           {preset.title}
         </button>
       ))}
@@ -123,11 +128,6 @@ function RangeLine({ span, isLoading }: { span: Span; isLoading: boolean }) {
 function describe(span: Span): string {
   const names = tracks.value.map(({ series, grain }) => `${series} (${grainText(grain)})`).join(', ');
   return `Chart of ${names}, ${spanText(span.endMs - span.startMs)} up to ${momentText(span.endMs, zone.value)} ${zoneText(span.endMs, zone.value)}. Arrow keys move, plus and minus zoom.`;
-}
-
-function choose(next: Range): void {
-  lastPreset = next;
-  setRange(next);
 }
 
 function reset(): void {

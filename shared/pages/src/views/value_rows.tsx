@@ -2,6 +2,7 @@
 
 import { ageText, isStale } from '../domain/age';
 import { KIND_TITLES } from '../domain/assets';
+import type { Asset } from '../domain/assets';
 import { metricLabel, numberText, valueText } from '../domain/quantities';
 import { flagOf } from '../domain/quality';
 import { exactText, zoneText } from '../domain/times';
@@ -9,6 +10,7 @@ import type { GroupRow, ReadingRow, WordRow } from '../domain/rows';
 import { zone } from '../state/clock';
 import { revision } from '../state/live';
 import { charted, toggleCharted } from '../state/view';
+import { lookOf } from '../map/symbols';
 import { Icon } from './marks';
 import { Sparkline } from './sparkline';
 
@@ -53,6 +55,14 @@ export function WordLine({ row, frame }: { row: WordRow; frame: Frame }) {
   );
 }
 
+/** What the device says of itself; its connection is told by the ages. */
+function AssetStatus({ asset, nowMs }: { asset: Asset; nowMs: number }) {
+  const look = lookOf(asset, nowMs);
+  if (look === 'offline') return <i class="status offline">offline</i>;
+  if (asset.status === asset.connection) return null;
+  return <i class={`status ${look}`}>{asset.status}</i>;
+}
+
 export function ReadingLine({ row, frame, nowMs }: { row: ReadingRow; frame: Frame; nowMs: number }) {
   void revision.value; // readings change in place
   const { asset, metric, series } = row;
@@ -67,6 +77,7 @@ export function ReadingLine({ row, frame, nowMs }: { row: ReadingRow; frame: Fra
     <div class={`row reading ${stale ? 'stale' : ''}`} {...frameProps(frame)} data-series={series}>
       <span role="gridcell" class={`c-asset ${row.again ? 'again' : ''}`} title={`${asset.name} · ${asset.status}`}>
         {asset.name}
+        {!row.again && <AssetStatus asset={asset} nowMs={nowMs} />}
       </span>
       <span role="gridcell" class="c-metric" title={metric}>
         {metricLabel(metric, reading.unit)}

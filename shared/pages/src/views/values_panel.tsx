@@ -8,7 +8,7 @@ import { numberText } from '../domain/quantities';
 import { listing } from '../domain/rows';
 import type { Row, SortBy, Wish, Words } from '../domain/rows';
 import { nowMs } from '../state/clock';
-import { SOURCES, assets, catalogueRevision, sourceKey, sourceStates } from '../state/live';
+import { assets, catalogueRevision, sourceStates } from '../state/live';
 import { address, go, select, toggleCharted } from '../state/view';
 import { GroupLine, ReadingLine, WordLine } from './value_rows';
 import { VirtualList } from './virtual_list';
@@ -116,8 +116,7 @@ function toggleGroup(kind: Kind): void {
 
 /** Why a kind has no rows, when that is worth a sentence. */
 const wordOf: Words = (kind) => {
-  const source = SOURCES.find(({ kinds }) => kinds.includes(kind));
-  const state = source === undefined ? undefined : sourceStates.value.get(sourceKey(source));
+  const state = sourceStates.value.get(kind);
   if (state?.state === 'refused') return { text: `${KIND_TITLES[kind]}: ${state.detail}`, weight: 'note' };
   if (state?.state === 'failed') return { text: `Not refreshed: ${state.detail}`, weight: 'warning' };
   return null;

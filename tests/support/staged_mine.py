@@ -71,21 +71,20 @@ class Device:
             for name in self.waves
             if metrics is None or name in metrics
         }
-        if self.kind == "equipment":
-            readings["status"] = self._plain(self.status, "", ts_ms)
         angle = self._angle(ts_ms)
         if self.route_m is not None:
             heading = (-math.degrees(angle)) % 360
             readings["heading_deg"] = self._plain(round(heading, 1), "°", ts_ms)
             readings["speed_mps"] = self._plain(8.4, "m/s", ts_ms)
         age_s = (now_ms - ts_ms) / 1000
+        connection = "online" if age_s <= 30 else "stale" if age_s <= 300 else "offline"
         return {
             "id": self.id,
             "site": SITE,
             "kind": self.kind,
             "name": self.id,
-            "status": self.status,
-            "connection": "online" if age_s < 30 else "stale",
+            "status": connection if self.status == "online" else self.status,
+            "connection": connection,
             "ts": iso_utc(ts_ms),
             "age_s": age_s,
             "location": self._location(angle),

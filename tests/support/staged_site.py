@@ -1,8 +1,8 @@
 """A site's web server for tests of states that a real site is hard to bring into.
 
-It speaks the contract's REST and WebSocket shapes from :mod:`tests.support.fake_mine`, serves the
+It speaks the contract's REST and WebSocket shapes from :mod:`tests.support.staged_mine`, serves the
 built page under the real content security policy, and can drop its sockets, refuse new ones and
-let a device fall silent. ``python -m tests.support.fake_site`` serves it for a developer's browser.
+let a device fall silent. ``python -m tests.support.staged_site`` serves it for a developer's browser.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from aiohttp import web
 
 from shared.clock import SystemClock, iso_utc
 from shared.units import quantity_of
-from tests.support.fake_mine import PERIOD_MS, SITE, Device, Json, is_sampled, small_mine
+from tests.support.staged_mine import PERIOD_MS, SITE, Device, Json, is_sampled, small_mine
 
 ROOT = Path(__file__).resolve().parents[2]
 POLICY = "default-src 'self'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -39,7 +39,7 @@ def _answer(data: object, status: int = 200, detail: str | None = None) -> web.R
 
 
 @dataclass
-class FakeSite:
+class StagedSite:
     """The server. Every public method may be called from the test's thread."""
 
     page: str = "central"
@@ -49,6 +49,8 @@ class FakeSite:
     frame_period_s: float = 0.5
     asked: list[str] = field(default_factory=list[str])  # path and query of every request
     url: str = ""
+    password: str = PASSWORD
+    root: Path = ROOT
 
     def __post_init__(self) -> None:
         self._clock = SystemClock()
@@ -61,6 +63,9 @@ class FakeSite:
 
     def device(self, asset_id: str) -> Device:
         return next(device for device in self.devices if device.id == asset_id)
+
+    def now_ms(self) -> int:
+        return self._clock.utc_ms()
 
     def silence(self, asset_id: str, age_s: float = 0.0) -> None:
         """Let a device have sent nothing for ``age_s`` and send nothing from now on."""
@@ -75,21 +80,21 @@ class FakeSite:
     def accept_sockets(self) -> None:
         self._accepts_sockets = True
 
-    def start(self) -> "FakeSite":
+    def start(self) -> "StagedSite":
         ready = threading.Event()
         threading.Thread(target=lambda: asyncio.run(self._run(ready, 0)), daemon=True).start()
         assert ready.wait(10)
         return self
 
     def stop(self) -> None:
-        assert self._loop is not None
-        self._loop.call_soon_threadsafe(self._stopped.set)
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._stopped.set)
 
     async def _run(self, ready: threading.Event, port: int) -> None:
         self._loop = asyncio.get_running_loop()
-        runner = web.AppRunner(self._application(), access_log=None)
+        runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=1.0)
         await runner.setup()
-        listener = web.TCPSite(runner, "127.0.0.1", port, shutdown_timeout=1.0)
+        listener = web.TCPSite(runner, "127.0.0.1", port)
         await listener.start()
         self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
         ready.set()
@@ -111,7 +116,7 @@ class FakeSite:
         routes.add_get("/api/v1/safety/environmental/sensors", self._assets_of("sensor"))
         routes.add_get("/api/v1/assets/vehicles", self._assets_of("vehicle"))
         routes.add_get("/api/v1/safety/workers", self._assets_of("worker"))
-        routes.add_get("/api/v1/assets", self._assets_of(None))
+        routes.add_get("/api/v1/assets/equipment", self._assets_of("equipment"))
         routes.add_get("/api/v1/sync/status", self._sync_status)
         routes.add_get("/api/v1/analytics/series", self._series)
         routes.add_get("/api/v1/analytics/telemetry", self._telemetry)
@@ -166,9 +171,8 @@ class FakeSite:
     async def _logout(self, _request: web.Request) -> web.Response:
         return _answer({})
 
-    def _assets_of(self, kind: str | None) -> Callable[[web.Request], Awaitable[web.Response]]:
+    def _assets_of(self, wanted: str) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def assets(request: web.Request) -> web.Response:
-            wanted = kind or request.query.get("kind", "")
             if wanted == "worker" and not self._roles(request.headers["authorization"]) & OFFICERS:
                 return _answer(None, 403, "worker data is for safety officers")
             now_ms = self._clock.utc_ms()
@@ -313,6 +317,6 @@ def _aggregate(values: list[float], aggregate: str, count: float) -> float:
 if __name__ == "__main__":
     import sys
 
-    site = FakeSite(page=sys.argv[1] if len(sys.argv) > 1 else "central").start()
+    site = StagedSite(page=sys.argv[1] if len(sys.argv) > 1 else "central").start()
     print(f"{site.url}  admin@x.test {PASSWORD}")  # noqa: T201 - for a developer
     threading.Event().wait()
