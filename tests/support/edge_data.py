@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from hashlib import sha256
+from typing import NamedTuple
 from uuid import UUID
 
 from shared.codec.body import encode_body
@@ -12,9 +13,14 @@ from shared.sync.frames import Batch, Hello, LaneExtent, SeriesEntry
 NOW_MS = 1_795_435_200_000  # 2026-11-23T12:00Z
 LANE = 2  # telemetry
 
-Sample = (
-    tuple[int, int, Value] | tuple[int, int, Value, int]
-)  # series number, ts_ms, value, quality
+
+class Sample(NamedTuple):
+    """One measurement: the series' number, its time, its value and what is known against it."""
+
+    ix: int
+    ts_ms: int
+    value: Value
+    quality: int = 0
 
 
 def hello(
@@ -69,15 +75,16 @@ def batch(
     seq: int, samples: Sequence[Sample], *, lane: int = LANE, recv_max_ms: int = NOW_MS
 ) -> Batch:
     """Return a batch of ``samples``."""
-    rows = [(*sample, 0)[:4] for sample in samples]
     columns = columns_from_rows(
-        [row[0] for row in rows],
-        [type_of(row[2]) for row in rows],
-        [row[1] for row in rows],
-        [row[2] for row in rows],
-        [row[3] for row in rows],
+        [sample.ix for sample in samples],
+        [type_of(sample.value) for sample in samples],
+        [sample.ts_ms for sample in samples],
+        [sample.value for sample in samples],
+        [sample.quality for sample in samples],
     )
-    return batch_of_body(seq, encode_body(columns), len(rows), lane=lane, recv_max_ms=recv_max_ms)
+    return batch_of_body(
+        seq, encode_body(columns), len(samples), lane=lane, recv_max_ms=recv_max_ms
+    )
 
 
 def batch_of_body(

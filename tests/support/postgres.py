@@ -108,7 +108,7 @@ class PostgresServer:
                 assert self.process is not None
                 if self.process.poll() is not None:
                     break
-                with subprocess.Popen(["sleep", "0.01"]) as pause:  # noqa: S607 - tests only
+                with subprocess.Popen(["sleep", "0.01"]) as pause:
                     pause.wait()
             else:
                 return
