@@ -9,6 +9,7 @@ import asyncio
 import json
 import math
 import sys
+import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,6 +25,9 @@ from shared.clock import Clock, SystemClock
 TICK_S = 0.005  # messages of 5 ms are handed over together; finer sleeps cost more than they give
 DRAIN_TIMEOUT_S = 60.0  # as long as the site may need after an overload
 _SWING_SAMPLES = 600  # one period of the sine that the other metrics follow
+# Their noise is a fixed scatter over 16 levels: four bits that no codec can foresee, and the same
+# bytes at every run.
+_NOISE_LEVELS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +128,12 @@ class _Load:
 
 
 def _metrics(source: int, number: int, count: int) -> dict[str, float]:
-    """Return the counter and ``count - 1`` plausible readings with two decimals."""
+    """Return the counter and ``count - 1`` readings: a slow swing with noise, two decimals."""
     swing = math.sin(2 * math.pi * (number + 37 * source) / _SWING_SAMPLES)
     metrics: dict[str, float] = {COUNTER_METRIC: number}
     for metric in range(1, count):
-        metrics[f"reading_{metric}_c"] = round(20.0 + metric + 5.0 * swing, 2)
+        noise = zlib.crc32(b"%d/%d/%d" % (source, metric, number)) % _NOISE_LEVELS
+        metrics[f"reading_{metric}_c"] = round(20.0 + metric + 5.0 * swing + noise / 100.0, 2)
     return metrics
 
 
