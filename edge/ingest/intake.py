@@ -215,7 +215,7 @@ class Intake:
             self._between_messages.clear()  # the group must not be committed now
             await asyncio.sleep(0)
         self._between_messages.set()
-        return 1 + group.samples - samples
+        return max(1, group.samples - samples)
 
     def _has_enough(self) -> bool:
         return self._group.samples >= JUDGED_SAMPLES_MAX or self._group.values >= JUDGED_VALUES_MAX
