@@ -75,7 +75,7 @@ class Database:
             self._connection.execute(sql, values)  # pyright: ignore[reportUnknownMemberType] stub needs 3.12's Buffer
 
     def execute_many(self, sql: str, rows: Iterable[tuple[Value, ...]]) -> None:
-        """Run one statement for every row."""
+        """Run one statement for every row; within `transaction`, or each is a commit."""
         with self._errors():
             self._connection.executemany(sql, rows)  # pyright: ignore[reportUnknownMemberType] stub needs 3.12's Buffer
 
@@ -111,8 +111,8 @@ class Database:
             raise
 
     def size_bytes(self) -> int:
-        """Return the size of the database, pages still in the write-ahead log included."""
-        return int(self.rows("PRAGMA page_count")[0][0]) * PAGE_SIZE_BYTES + self.wal_bytes
+        """Return how large the file is once everything is copied from the write-ahead log."""
+        return int(self.rows("PRAGMA page_count")[0][0]) * PAGE_SIZE_BYTES
 
     def checkpoint(self, mode: Checkpoint) -> bool:
         """Copy the write-ahead log into the file; tell whether all of it was copied."""

@@ -150,7 +150,7 @@ class LaneLog:
             file=self._newest.database.file,
             header=self._newest.header,
             summary=self._newest.summary,
-            size_bytes=self._newest.database.size_bytes(),
+            size_bytes=_size_bytes(self._newest.database),
             sealed=False,
         )
         return (*self._sealed, newest)
@@ -170,7 +170,7 @@ class LaneLog:
             backlog_bytes=backlog.body_bytes,
             oldest_unacked_ms=self._oldest_owed_ms,
             segments=len(self._sealed) + 1,
-            size_bytes=self._sealed_bytes + self._newest.database.size_bytes(),
+            size_bytes=self._sealed_bytes + _size_bytes(self._newest.database),
         )
 
     def close(self) -> None:
@@ -294,6 +294,10 @@ class LaneLog:
             return _recv_min_ms(self._newest.database, owed)
         with self._shop.readers.use(facts) as database:
             return _recv_min_ms(database, owed)
+
+
+def _size_bytes(database: Database) -> int:
+    return database.size_bytes() + database.wal_bytes
 
 
 def _recv_min_ms(database: Database, seq: int) -> int | None:

@@ -100,10 +100,11 @@ class Meta:
 
     def forget_segments(self, lane: int, first_seqs: Iterable[int]) -> None:
         """Drop the tallies of segments that are gone."""
-        self._database.execute_many(
-            "DELETE FROM settled WHERE lane = ? AND first_seq = ?",
-            [(lane, first_seq) for first_seq in first_seqs],
-        )
+        with self._database.transaction():
+            self._database.execute_many(
+                "DELETE FROM settled WHERE lane = ? AND first_seq = ?",
+                [(lane, first_seq) for first_seq in first_seqs],
+            )
 
     def lost(self) -> tuple[LostRange, ...]:
         """Return every loss ever recorded, oldest first."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from edge.errors import LogDamagedError, LogError, LogForeignError
 from edge.log.chain import CHAIN_START, BatchRow
-from edge.log.database import Checkpoint, Database, open_reader, open_writer
+from edge.log.database import Database, open_reader, open_writer
 from edge.log.facts import SegmentFacts
 from edge.log.layout import (
     SALVAGE_PREFIX,
@@ -39,6 +39,7 @@ from edge.log.segments import (
     SegmentHeader,
     SegmentSummary,
     SourceRow,
+    close_for_ever,
     create_segment,
     empty_summary,
     insert_summary,
@@ -228,12 +229,11 @@ def _finish_sealing(site: Site, file: Path, name: SegmentName) -> SegmentSummary
         summary = _checked(site, database, header)
         if noted is None:
             insert_summary(database, summary)
-        database.checkpoint(Checkpoint.TRUNCATE)
+        close_for_ever(database)
     except BaseException:
         database.keep_wal_on_close()
         database.close()
         raise
-    database.close()
     return summary
 
 

@@ -327,8 +327,14 @@ class OpenSegment:
         No reader of this process may be in the file meanwhile. Errors as `Database`.
         """
         insert_summary(self.database, self.summary)
-        self.database.checkpoint(Checkpoint.TRUNCATE)
-        self.database.close()
+        close_for_ever(self.database)
+
+
+def close_for_ever(database: Database) -> None:
+    """Close a sealed segment as a plain file: opening it will never again make a file beside it."""
+    database.checkpoint(Checkpoint.TRUNCATE)
+    database.execute("PRAGMA journal_mode = delete")
+    database.close()
 
 
 def _count(database: Database, table: str) -> int:

@@ -18,8 +18,9 @@ from edge.log.recent import (
     merge_tails,
 )
 
-ROWS_PER_MERGE = 512  # reading so many rows takes about 10 ms
-SMALL_ROW_MESSAGES_MAX = 512  # larger rows are left alone; there can be only few of them
+# Reading so many rows takes about 10 ms. A row of as many messages or more is left alone: there can
+# be only few of them.
+ROWS_PER_MERGE = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class TailTable:
         """Return the small rows at the end, newest first."""
         run: list[_TailRow] = []
         for row in reversed(self._rows[-ROWS_PER_MERGE:]):
-            if row.n > SMALL_ROW_MESSAGES_MAX:
+            if row.n >= ROWS_PER_MERGE:
                 break
             run.append(row)
         return run

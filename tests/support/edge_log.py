@@ -19,6 +19,7 @@ SITE = "kaduna"
 EDGE_ID = "edge-1"
 T0_MS = 1_700_000_000_000
 MEBIBYTE = 1_048_576
+SEGMENT_SIZE_BYTES = MEBIBYTE // 4
 
 
 def make_series(ix: int, value_type: ValueType = ValueType.NUMBER) -> tuple[int, Series]:
@@ -61,13 +62,16 @@ def noise_batch(seed: int, samples: int) -> PendingBatch:
 
 
 def small_config(**more: int) -> LogConfig:
-    """Return limits that a test reaches in a moment."""
-    defaults = {
-        "segment_size_bytes": MEBIBYTE,
-        "size_max_bytes": 8 * MEBIBYTE,
+    """Return limits that a test reaches in a moment; an operator may not set them so low.
+
+    A batch of `fill` is 64 kB: four fill a segment, and six segments the budget.
+    """
+    sizes = {
+        "segment_size_bytes": SEGMENT_SIZE_BYTES,
+        "size_max_bytes": 6 * SEGMENT_SIZE_BYTES,
         "free_space_min_bytes": 0,
     }
-    return LogConfig(**{**defaults, **more})
+    return LogConfig.model_construct(None, **{**sizes, **more})
 
 
 def open_journal(

@@ -13,6 +13,7 @@ from shared.codec.body import decode_body
 from shared.domain.samples import ValueType
 from shared.sync.ranges import Ranges
 from tests.support.edge_log import (
+    SEGMENT_SIZE_BYTES,
     SOURCE_1,
     T0_MS,
     append_together,
@@ -278,7 +279,7 @@ async def test_full_of_what_is_owed_it_refuses_until_central_has_some(tmp_path: 
         stored = journal.state().lanes[LANE].last_seq
         state = journal.state()
         assert state.refusing is not None
-        assert state.size_bytes < 10 * 1_048_576  # the budget is 8 MiB; a segment is 1 MiB
+        assert state.size_bytes < 8 * SEGMENT_SIZE_BYTES  # the budget is six
         assert len(await read_all(journal)) == stored
         await journal.acknowledge(LANE, Ranges.of((1, stored)))
         await journal.append(noise_batch(0, 10))
