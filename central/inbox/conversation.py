@@ -219,6 +219,7 @@ class Conversation:
             while True:
                 while self._unsent:
                     await self._connection.send(encode_frame(self._unsent.popleft()))
+                    await asyncio.sleep(0)  # a lost connection is noticed only in between
                 if self._hang_up_at_s is not None:
                     await self._connection.close()
                     return

@@ -131,6 +131,7 @@ class Line:
                 if isinstance(frame, Batch | SeriesFrame):
                     self.sent_bytes += len(encoded)
                     await self._tell(Written(credit_cost_bytes(frame)))
+                await asyncio.sleep(0)  # others' turn; and a lost connection is noticed only then
             if self._is_hanging_up:
                 await connection.close()
                 raise UplinkError("hung up")

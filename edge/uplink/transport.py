@@ -60,6 +60,42 @@ class Dial(Protocol):
         ...
 
 
+class BoundedWebSocket(aiohttp.ClientWebSocketResponse):
+    """A WebSocket whose transport keeps little unsent data, set before the first byte.
+
+    It also keeps hold of its HTTP response, the only way to the socket: aiohttp forgets to
+    release the connection when reading from it fails.
+    """
+
+    def __init__(
+        self,
+        reader: Any,
+        writer: Any,
+        protocol: Any,
+        response: aiohttp.ClientResponse,
+        *more: Any,
+        **options: Any,
+    ) -> None:
+        """Made by aiohttp, with what it likes to give."""
+        super().__init__(reader, writer, protocol, response, *more, **options)
+        self._upgraded = response
+        transport = self._socket_transport
+        if transport is not None:
+            transport.set_write_buffer_limits(high=WRITE_BUFFER_MAX_BYTES)
+
+    def abort(self) -> None:
+        """Let go of the socket at once."""
+        transport = self._socket_transport
+        if transport is not None:
+            transport.abort()
+        self._upgraded.close()
+
+    @property
+    def _socket_transport(self) -> asyncio.Transport | None:
+        connection = self._upgraded.connection
+        return None if connection is None else connection.transport
+
+
 class WebSocketDialer:
     """Opens connections as configured; certificates are read anew each time (they rotate)."""
 
@@ -75,7 +111,7 @@ class WebSocketDialer:
         context = tls_context(self._config)
         session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=context, limit=1, force_close=True),
-            ws_response_class=_BoundedWebSocket,
+            ws_response_class=BoundedWebSocket,
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": USER_AGENT},
             timeout=aiohttp.ClientTimeout(total=None),  # the caller has one for the dialling only
@@ -93,6 +129,7 @@ class WebSocketDialer:
             if isinstance(error, aiohttp.ClientError | OSError | ssl.SSLError | ValueError):
                 raise UplinkError(f"cannot connect to {url}: {_reason(error)}") from error
             raise
+        assert isinstance(websocket, BoundedWebSocket), "as the session was told to make"
         _tune(websocket.get_extra_info("socket"))
         return WebSocketConnection(session, websocket)
 
@@ -100,9 +137,7 @@ class WebSocketDialer:
 class WebSocketConnection:
     """One open WebSocket and the client session that carries it."""
 
-    def __init__(
-        self, session: aiohttp.ClientSession, websocket: aiohttp.ClientWebSocketResponse
-    ) -> None:
+    def __init__(self, session: aiohttp.ClientSession, websocket: BoundedWebSocket) -> None:
         """Take ownership of both."""
         self._session = session
         self._websocket = websocket
@@ -137,26 +172,8 @@ class WebSocketConnection:
 
     async def abort(self) -> None:
         """See `Connection`."""
-        transport = _transport(self._websocket)
-        if transport is not None:
-            transport.abort()
+        self._websocket.abort()
         await self._session.close()
-
-
-class _BoundedWebSocket(aiohttp.ClientWebSocketResponse):
-    """A WebSocket whose transport keeps little unsent data, set before the first byte."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        transport = _transport(self)
-        if transport is not None:
-            transport.set_write_buffer_limits(high=WRITE_BUFFER_MAX_BYTES)
-
-
-def _transport(websocket: aiohttp.ClientWebSocketResponse) -> asyncio.Transport | None:
-    # The only way to the transport that aiohttp 3 has; get_extra_info gives no transport.
-    connection = websocket._response.connection  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] see above
-    return connection.transport if connection is not None else None
 
 
 def tls_context(config: UplinkConfig) -> ssl.SSLContext:

@@ -13,7 +13,7 @@ from shared.clock import SystemClock
 from tests.support.edge_log import append_values, noise_batch, open_journal, opened, read_all
 from tests.support.memory_inbox import EdgeData, MemoryInboxStore
 from tests.support.relay import relaying
-from tests.support.sync_link import INSTALLATION, SyncSite, until, uplinked
+from tests.support.sync_link import INSTALLATION, ROOMY, SyncSite, until, uplinked
 
 TELEMETRY = 2
 
@@ -63,7 +63,7 @@ async def test_a_link_that_is_cut_again_and_again_loses_and_doubles_nothing(
 ) -> None:
     site, store = SyncSite(tmp_path), MemoryInboxStore()
     async with (
-        opened(tmp_path / "edge") as journal,
+        opened(tmp_path / "edge", ROOMY) as journal,
         site.listening(store, limits={"credit_bytes": 1_048_576}) as listener,
         relaying(listener.port) as relay,
         uplinked(site.uplink_config(relay.port), journal) as uplink,

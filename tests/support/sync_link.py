@@ -11,7 +11,7 @@ from central.config import SyncConfig
 from central.inbox.acceptor import SyncListener, start_sync_listener
 from central.inbox.ports import InboxStore
 from central.metrics import SyncMetrics
-from edge.config import UplinkConfig
+from edge.config import LogConfig, UplinkConfig
 from edge.uplink.framing import Installation
 from edge.uplink.ports import SyncedLog
 from edge.uplink.pump import Uplink
@@ -20,6 +20,7 @@ from tests.support.certificates import Authority, CertificateFiles
 from tests.support.eventually import eventually
 
 HOST = "127.0.0.1"
+ROOMY = LogConfig(segment_size_bytes=1_048_576)  # several segments, none of them given up
 INSTALLATION = Installation(software="0.1.0", boot_id="boot-1")
 
 
