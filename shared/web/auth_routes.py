@@ -41,6 +41,12 @@ class TokenRequest(Parameters):
     refresh_token: Annotated[str | None, Field(max_length=256)] = None
 
 
+class SignOutRequest(Parameters):
+    """What is to end."""
+
+    refresh_token: Annotated[str | None, Field(max_length=256)] = None
+
+
 @dataclass(frozen=True, slots=True)
 class TokenView:
     """The members of RFC 6749, 5.1."""
@@ -125,6 +131,13 @@ def _grant_view(grant: Grant) -> GrantView:
     )
 
 
+async def _sign_out(call: Call) -> Reply:
+    refresh_token = call.body_as(SignOutRequest).refresh_token
+    if refresh_token is not None:
+        await call.parts.sign_in.sign_out(refresh_token)
+    return Reply(None, detail="signed out", headers=_NO_STORE)
+
+
 async def _me(call: Call) -> Reply:
     principal = call.principal
     return Reply(
@@ -170,6 +183,22 @@ AUTH_ROUTES = (
         beside=TokenView,
         errors=(401,),
         example=examples.GRANT,
+    ),
+    Route(
+        method="POST",
+        path="/auth/logout",
+        name="sign_out",
+        summary="End a sign-in",
+        description=(
+            "Revokes the refresh token and all that came from the same sign-in. The access token"
+            " that was sent along ends by itself, within 15 minutes."
+        ),
+        access=Audience.SIGNED_IN,
+        answer=_sign_out,
+        tag="auth",
+        prefixes=(API_V1, API_UNVERSIONED),
+        body=SignOutRequest,
+        body_example={"refresh_token": "h4Qz…"},
     ),
     Route(
         method="GET",

@@ -175,7 +175,7 @@ def _responses(route: Route, schema_of: SchemaOf, components: Document) -> Docum
     if route.enveloped:
         schema = _envelope(schema, route.status, beside)
     media: Document = {"schema": schema}
-    if route.example is not None and route.enveloped:
+    if route.enveloped:
         top_level = {name: route.example[name] for name in beside["properties"]}
         envelope = {"status_code": route.status, "data": route.example, "detail": None}
         media["example"] = {**envelope, **top_level}

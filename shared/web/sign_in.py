@@ -123,6 +123,14 @@ class SignIn:
             raise invalid_grant(_WRONG_REFRESH)
         return self._grant(account, successor)
 
+    async def sign_out(self, refresh_token: str) -> None:
+        """Revoke a refresh token and everything that came from the same sign-in.
+
+        Raises:
+            UnavailableError: if the store cannot answer.
+        """
+        await self._refresh_tokens.revoke_family(_sha256(refresh_token))
+
     async def _grant_new_family(self, account: Account) -> Grant:
         now_ms = self._clock.utc_ms()
         refresh_token = secrets.token_urlsafe(REFRESH_TOKEN_BYTES)

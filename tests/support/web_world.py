@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,8 @@ def account(
     *roles: Role, user_id: str = "u-1", sites: tuple[str, ...] = ("kaduna",), **changes: Any
 ) -> Account:
     """Return an account whose password is ``PASSWORD``."""
-    return Account(user_id, f"{user_id}@kaduna.example", PASSWORD_HASH, roles, sites, **changes)
+    made = Account(user_id, f"{user_id}@kaduna.example", PASSWORD_HASH, roles, sites)
+    return replace(made, **changes)
 
 
 @dataclass
