@@ -152,8 +152,9 @@ function valueAxis(unit: string, at: number, tracks: readonly Track[], font: str
 /** All labels of an axis have as many decimals as their distance needs. */
 function tickText(value: number, increment: number): string {
   if (Math.abs(value) >= 1e9 || (increment > 0 && increment < 1e-5)) return numberText(value);
-  const decimals = Math.max(0, -Math.floor(Math.log10(increment) + 1e-9));
-  return value.toFixed(Math.min(5, decimals)).replace('-', '−');
+  let decimals = 0;
+  while (decimals < 6 && Math.abs(increment * 10 ** decimals - Math.round(increment * 10 ** decimals)) > 1e-6) decimals += 1;
+  return value.toFixed(decimals).replace('-', '−');
 }
 
 function zoomToSelection(chart: uPlot, props: PlotProps): void {

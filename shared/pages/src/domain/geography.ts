@@ -54,10 +54,29 @@ function turn(a: LatLng, b: LatLng, c: LatLng): number {
   return (b[1] - a[1]) * (c[0] - a[0]) - (b[0] - a[0]) * (c[1] - a[1]);
 }
 
-/** The mean of `points`: where a zone's name stands. */
-export function middle(points: readonly LatLng[]): LatLng {
-  const sum = points.reduce<[number, number]>(([lat, lng], point) => [lat + point[0], lng + point[1]], [0, 0]);
-  return [sum[0] / points.length, sum[1] / points.length];
+/** The middle of the northern edge of `points`: where a zone's name stands, clear of who is in it. */
+export function northernEdge(points: readonly LatLng[]): LatLng {
+  const box = points.reduce<Bounds | null>(around, null);
+  return box === null ? [0, 0] : [box.north, (box.west + box.east) / 2];
+}
+
+/** A box of latitudes and longitudes. */
+export interface Bounds {
+  south: number;
+  west: number;
+  north: number;
+  east: number;
+}
+
+/** The smallest box that holds `bounds` and `point`. */
+export function around(bounds: Bounds | null, [lat, lng]: LatLng): Bounds {
+  if (bounds === null) return { south: lat, west: lng, north: lat, east: lng };
+  return {
+    south: Math.min(bounds.south, lat),
+    west: Math.min(bounds.west, lng),
+    north: Math.max(bounds.north, lat),
+    east: Math.max(bounds.east, lng),
+  };
 }
 
 const CELL_M = 12; // about a haul truck: passes of one road fall together, two roads do not
@@ -72,8 +91,14 @@ const ZONE_POINTS_MAX = 400;
 export class Plan {
   readonly #segments = new Map<string, [LatLng, LatLng]>();
   readonly #zones = new Map<string, Map<string, LatLng>>();
+  #bounds: Bounds | null = null;
   /** Counts what was new: whoever draws the plan draws it again when this changes. */
   version = 0;
+
+  /** The box around all roads, or null while there is none. */
+  get bounds(): Bounds | null {
+    return this.#bounds;
+  }
 
   /** Takes a move of an asset that drives; false when nothing about it is new. */
   addMove(from: LatLng, to: LatLng): boolean {
@@ -83,6 +108,7 @@ export class Plan {
     const key = ends.join(' ');
     if (ends[0] === ends[1] || this.#segments.has(key)) return false;
     this.#segments.set(key, [from, to]);
+    this.#bounds = around(around(this.#bounds, from), to);
     this.version += 1;
     return true;
   }

@@ -2,14 +2,15 @@
 
 import L from 'leaflet';
 import type { Asset } from '../domain/assets';
-import { degreeText, graticuleLines, graticuleStepDeg, hull, middle } from '../domain/geography';
-import type { LatLng, Plan } from '../domain/geography';
+import { around, degreeText, graticuleLines, graticuleStepDeg, hull, northernEdge } from '../domain/geography';
+import type { Bounds, LatLng, Plan } from '../domain/geography';
 import { AssetMarker } from './marker';
 import { lookOf } from './symbols';
 
 const ZOOM_MAX = 22;
 const ZOOM_FIT_MAX = 19;
 const GRATICULE_LINE_PX = 140;
+const ZONE_PANE = 'zone-names';
 const LABELS_MAX = 120; // more names than that cover the map
 const LABEL_LEFT_PX = 12; // from the middle of the symbol
 const LETTER_PX = 6.4;
@@ -55,6 +56,7 @@ export class SiteMap {
       renderer: L.svg({ padding: 0.5 }),
     }).setView([0, 0], 3);
     L.control.scale({ imperial: false, maxWidth: 160 }).addTo(this.#map);
+    this.#map.createPane(ZONE_PANE).style.zIndex = '450'; // names of zones below those of assets
     this.#graticule.addTo(this.#map);
     this.#zones.addTo(this.#map);
     this.#roads.addTo(this.#map);
@@ -81,10 +83,9 @@ export class SiteMap {
 
   /** Shows everything that has a position, and the roads. */
   fit(scene: Scene): void {
-    const points = scene.plan.segments().flat();
-    for (const { place } of shownAssets(scene)) if (place !== null) points.push([place.latDeg, place.lngDeg]);
-    if (points.length === 0) return;
-    const bounds = L.latLngBounds(points.map(([lat, lng]) => L.latLng(lat, lng)));
+    const box = extent(scene);
+    if (box === null) return;
+    const bounds = L.latLngBounds([box.south, box.west], [box.north, box.east]);
     this.#map.fitBounds(bounds, { padding: [44, 44], maxZoom: ZOOM_FIT_MAX, animate: this.#isPlaced });
     this.#isPlaced = true;
     this.#showsAll = true;
@@ -92,7 +93,7 @@ export class SiteMap {
 
   draw(scene: Scene): void {
     const shown = shownAssets(scene);
-    if (this.#showsAll && !scene.following && this.#hasOutside(shown)) this.fit(scene);
+    if (this.#showsAll && !scene.following && this.#isCut(extent(scene))) this.fit(scene);
     this.#drawPlan(scene);
     this.#drawAssets(scene, shown);
     const chosen = scene.following ? shown.find(({ key }) => key === scene.selected) : undefined;
@@ -108,9 +109,9 @@ export class SiteMap {
     this.#map.panTo(at);
   }
 
-  #hasOutside(shown: readonly Asset[]): boolean {
-    const bounds = this.#map.getBounds();
-    return shown.some(({ place }) => place !== null && !(this.#isPlaced && bounds.contains([place.latDeg, place.lngDeg])));
+  #isCut(box: Bounds | null): boolean {
+    if (box === null || !this.#isPlaced) return box !== null;
+    return !this.#map.getBounds().contains(L.latLngBounds([box.south, box.west], [box.north, box.east]));
   }
 
   #keepInView([latDeg, lngDeg]: LatLng): void {
@@ -180,8 +181,8 @@ export class SiteMap {
       if (level !== null && zone.level !== level) continue;
       const outline = hull(zone.points) as [number, number][];
       if (outline.length > 2) L.polygon(outline, { className: 'zone', interactive: false }).addTo(this.#zones);
-      const [lat, lng] = middle(outline);
-      this.#zones.addLayer(textMarker([lat, lng], zone.zone, 'zone-label'));
+      const [lat, lng] = northernEdge(outline);
+      this.#zones.addLayer(textMarker([lat, lng], zone.zone, 'zone-label', ZONE_PANE));
     }
   }
 
@@ -204,14 +205,20 @@ export class SiteMap {
   }
 }
 
+/** The box around roads and positions, or null while there is neither. */
+function extent(scene: Scene): Bounds | null {
+  const points = shownAssets(scene).flatMap(({ place }): LatLng[] => (place === null ? [] : [[place.latDeg, place.lngDeg]]));
+  return points.reduce<Bounds | null>(around, scene.level === null ? scene.plan.bounds : null);
+}
+
 /** The assets with a position on the level that is looked at. */
 export function shownAssets({ assets, level }: Pick<Scene, 'assets' | 'level'>): Asset[] {
   return assets.filter(({ place }) => place !== null && (level === null || place.level === level));
 }
 
-function textMarker(at: [number, number], text: string, className: string): L.Marker {
+function textMarker(at: [number, number], text: string, className: string, pane = 'markerPane'): L.Marker {
   const label = document.createElement('span');
   label.textContent = text;
   const icon = L.divIcon({ html: label, className, iconSize: [0, 0] });
-  return L.marker(at, { icon, interactive: false, keyboard: false });
+  return L.marker(at, { icon, pane, interactive: false, keyboard: false });
 }

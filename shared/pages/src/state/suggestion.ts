@@ -8,17 +8,18 @@ import { address, charted, go } from './view';
 const WATCHED = ['ch4_pct', 'co_ppm', 'o2_pct'];
 const SUGGESTED_MAX = 2;
 
-/** The first series of the most watched metric there is, by name; else the first number there is. */
+/** Where the most watched metric there is reads highest; else the first numbers there are. */
 export function suggestion(known: Iterable<Asset>): string[] {
-  const numbers: { series: string; metric: string }[] = [];
+  const numbers: { series: string; metric: string; value: number }[] = [];
   for (const asset of known) {
     for (const [metric, { value }] of asset.readings) {
-      if (asset.kind === 'sensor' && typeof value === 'number') numbers.push({ series: `${asset.key}/${metric}`, metric });
+      if (asset.kind === 'sensor' && typeof value === 'number') numbers.push({ series: `${asset.key}/${metric}`, metric, value });
     }
   }
   numbers.sort((a, b) => a.series.localeCompare(b.series, 'en', { numeric: true }));
   const watched = WATCHED.find((metric) => numbers.some((each) => each.metric === metric)) ?? numbers[0]?.metric;
-  return numbers.filter(({ metric }) => metric === watched).slice(0, SUGGESTED_MAX).map(({ series }) => series);
+  const candidates = numbers.filter(({ metric }) => metric === watched).sort((a, b) => b.value - a.value);
+  return candidates.slice(0, SUGGESTED_MAX).map(({ series }) => series);
 }
 
 /** Suggests once, when the first assets are known and the address names no series. */
