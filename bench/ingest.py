@@ -2,7 +2,7 @@
 
 Latency of a sample: its own time (the publisher's wall clock when it handed the message to the
 MQTT client) until the batch that holds it is visible to another connection of the log, polled
-every 2 ms on the same machine's clock. It includes publisher, broker, edge and the commit.
+every 5 ms on the same machine's clock. It includes publisher, broker, edge and the commit.
 """
 
 import asyncio

@@ -3,8 +3,8 @@
 Two phases on one whole site, with a relay between edge and central that counts every byte:
 *steady*, single samples at a constant rate over an open link; then *outage*, the relay is cut while
 batched samples pile up in the edge's log, and is opened again when the publisher has finished.
-Both commits are watched from outside on the same machine's clock (2 ms at the edge's log, 5 ms at
-PostgreSQL), so each latency is at most 5 ms too long and never more than 2 ms too short.
+Both commits are watched from outside on the same machine's clock, every 5 ms, so that each latency
+is wrong by at most 5 ms in either direction.
 """
 
 import asyncio
