@@ -109,7 +109,7 @@ HAPPENING_OF_EVENT: Mapping[type[Event], Happening] = MappingProxyType(
 
 _STORE = (Happening.GRANTED, Happening.DENIED, Happening.STORED, Happening.FAILED)
 _ENDINGS = dict.fromkeys(
-    (Happening.FAREWELL, Happening.SILENT, Happening.VIOLATED, Happening.FLOODED, Happening.STOP),
+    (Happening.FAREWELL, Happening.SILENT, Happening.VIOLATED, Happening.STOP),
     State.CLOSING,
 )
 
@@ -128,6 +128,7 @@ TRANSITIONS: Mapping[State, Mapping[Happening, State]] = MappingProxyType(
             Happening.GRANTED: State.STREAMING,
             Happening.REWOUND: State.CLOSING,
             Happening.DENIED: State.CLOSING,
+            Happening.FLOODED: State.CLOSING,
             Happening.TAKEN_OVER: State.CLOSING,
             **_ENDINGS,
             Happening.CUT: State.CLOSED,
@@ -143,6 +144,7 @@ TRANSITIONS: Mapping[State, Mapping[Happening, State]] = MappingProxyType(
             Happening.STORED: State.STREAMING,
             Happening.FAILED: State.STREAMING,
             Happening.OVERDRAWN: State.CLOSING,
+            Happening.FLOODED: State.CLOSING,
             Happening.SPOILT: State.CLOSING,
             Happening.TAKEN_OVER: State.CLOSING,
             **_ENDINGS,
