@@ -276,7 +276,6 @@ def _with_accounts(
 ) -> Answer:
     async def opened() -> Answer:
         database = Database(config.database, application="headframe-command")
-        await database.open()
         try:
             return await work(PostgresAccounts(database))
         finally:

@@ -74,7 +74,6 @@ class CentralWebProcess:
             SchemaError: if the database is newer than this program.
             CentralError, OSError: if a port is in use.
         """
-        await self._database.open()
         self._metrics.register_process()
         try:
             async with asyncio.timeout(None) as limit:

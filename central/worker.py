@@ -75,7 +75,6 @@ class UnpackWorker:
             SchemaError: if the database is newer than this program.
             OSError: if the metrics port is in use.
         """
-        await self._database.open()
         try:
             async with asyncio.TaskGroup() as group:
                 work = group.create_task(self._work(), name="work")

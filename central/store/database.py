@@ -1,7 +1,6 @@
 """Connections to PostgreSQL: the pool, its settings, transactions. Owns every way to get one.
 
-All errors leave here as ours (see failures). After a restart of the server the pool's dead
-connections are found before use and replaced; nobody else has to know.
+All errors leave here as ours (see failures).
 """
 
 from collections.abc import AsyncGenerator, Mapping
@@ -11,24 +10,21 @@ from typing import Any
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 from psycopg.sql import SQL, Composed
-from psycopg_pool import AsyncConnectionPool
 
 from central.config import DatabaseConfig
 from central.errors import StoreError
 from central.store.address import address_of, address_with_settings
 from central.store.failures import translated
 from central.store.instants import register_instants
+from central.store.pool import Connection, ConnectionPool
 
-Connection = AsyncConnection[TupleRow]
 Parameters = Mapping[str, Any]
 
-POOL_WAIT_S = 3.0  # a request that waits longer for a connection had better fail with 503
-POOL_WAITING_MAX = 200  # requests that may wait at once; beyond, the answer is 503 at once
-_RECONNECT_S = 1.0  # the pool then gives up until somebody asks again: no growing pauses
+__all__ = ["Connection", "Database", "Parameters", "fetch"]
 
 
 class Database:
-    """A pool of connections for one process; open it before use, close it at the end.
+    """The connections of one process; made as they are needed, closed at the end.
 
     ``durable`` connections wait for the disk at each commit, whatever the server's default.
     The others may lose their last transactions in a crash of the server, never parts of one:
@@ -39,23 +35,7 @@ class Database:
         self._address = address_with_settings(
             address_of(config), config, application, durable=durable
         )
-        self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
-            self._address,
-            min_size=1,
-            max_size=config.pool_size_max,
-            open=False,
-            kwargs={"autocommit": True},
-            configure=_configure,
-            check=AsyncConnectionPool.check_connection,
-            timeout=POOL_WAIT_S,
-            max_waiting=POOL_WAITING_MAX,
-            reconnect_timeout=_RECONNECT_S,
-            name=application,
-        )
-
-    async def open(self) -> None:
-        """Start the pool; it connects in the background and this never waits for the server."""
-        await self._pool.open(wait=False)
+        self._pool = ConnectionPool(self._connect, size_max=config.pool_size_max)
 
     async def close(self) -> None:
         """Close all connections; those in use when they come back."""
@@ -74,16 +54,16 @@ class Database:
                 yield connection
 
     async def rows(self, query: SQL | Composed, parameters: Parameters) -> list[TupleRow]:
-        """Return all rows of one query, run in a transaction of its own; same errors."""
-        async with self.transaction() as connection:
-            return await fetch(connection, query, parameters)
+        """Return all rows of one query, which is a transaction of its own; same errors."""
+        with translated():
+            async with self._pool.connection() as connection:
+                return await fetch(connection, query, parameters)
 
     @asynccontextmanager
     async def own_connection(self) -> AsyncGenerator[Connection]:
         """Yield a connection outside the pool, in autocommit, for listening; same errors."""
         with translated():
-            async with await AsyncConnection.connect(self._address, autocommit=True) as connection:
-                await _configure(connection)
+            async with await self._connect() as connection:
                 yield connection
 
     async def probe(self) -> str | None:
@@ -94,6 +74,11 @@ class Database:
             return str(error)
         return None
 
+    async def _connect(self) -> Connection:
+        connection = await AsyncConnection.connect(self._address, autocommit=True)
+        register_instants(connection)
+        return connection
+
 
 async def fetch(
     connection: Connection, query: SQL | Composed, parameters: Parameters
@@ -101,7 +86,3 @@ async def fetch(
     """Return all rows of ``query``; times come as int (ms), see instants."""
     cursor = await connection.execute(query, parameters, binary=True)
     return await cursor.fetchall() if cursor.description else []
-
-
-async def _configure(connection: Connection) -> None:
-    register_instants(connection)

@@ -4,7 +4,6 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 import psycopg
-from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
 from central.errors import CentralError, DataRefusedError, StoreError
 
@@ -28,10 +27,8 @@ def failure_of(error: psycopg.Error) -> CentralError:
 
 @contextmanager
 def translated() -> Generator[None]:
-    """Raise `StoreError` or `DataRefusedError` for what psycopg and its pool raise."""
+    """Raise `StoreError` or `DataRefusedError` for what psycopg raises."""
     try:
         yield
-    except (PoolTimeout, PoolClosed, TooManyRequests) as error:
-        raise StoreError(f"no connection to PostgreSQL: {error}") from error
     except psycopg.Error as error:
         raise failure_of(error) from error

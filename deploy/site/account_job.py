@@ -44,7 +44,6 @@ async def _work(
 ) -> None:
     config = load_configuration(CentralConfig, file=config_file, environment=os.environ, flags={})
     database = Database(config.database, application="headframe-up")
-    await database.open()
     try:
         accounts = PostgresAccounts(database)
         known = {account.username for account in await accounts.all_accounts()}

@@ -72,6 +72,5 @@ class CentralWorld:
 async def world(database_url: str) -> AsyncGenerator[CentralWorld]:
     """A migrated, empty database and the clock at NOW_MS."""
     database = Database(DatabaseConfig(url=database_url), application="test")
-    await database.open()
     yield CentralWorld(database_url, database, HandClock(now_ms=NOW_MS))
     await database.close()

@@ -196,7 +196,6 @@ async def test_commits_wait_for_the_disk_whatever_the_server_prefers(world: Cent
     with psycopg.connect(world.url, autocommit=True) as connection:
         connection.execute("ALTER ROLE headframe SET synchronous_commit = off")
         durable = Database(DatabaseConfig(url=world.url), application="durable")
-        await durable.open()
         try:
             settings = await durable.rows(SQL("SHOW synchronous_commit"), {})
         finally:
@@ -208,7 +207,6 @@ async def test_commits_wait_for_the_disk_whatever_the_server_prefers(world: Cent
 async def test_a_server_that_is_away_is_no_fault_of_the_batch(world: CentralWorld) -> None:
     grant = await world.session()
     away = Database(DatabaseConfig(url="host=/nonexistent"), application="away")
-    await away.open()
     inbox = PostgresInbox(away, world.clock, world.metrics)
     with pytest.raises(StoreError):
         await inbox.store(grant, [], [batch_of_body(1, b"x", 1)], now_ms=NOW_MS)
