@@ -99,7 +99,7 @@ class RunningSite:
     def rows(self, statement: LiteralString, *values: object) -> list[tuple[Any, ...]]:
         """Return what ``statement`` finds in central's database."""
         with self.database() as connection:
-            return connection.execute(statement, values).fetchall()
+            return connection.execute(statement, values or None).fetchall()
 
     def publish(self, topic: str, payload: bytes | str) -> None:
         """Publish one message at QoS 1 with the stock client."""
