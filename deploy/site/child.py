@@ -158,6 +158,7 @@ class Child:
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(number)
+                self._process.send_signal(signal.SIGCONT)  # a frozen one would never see it
 
     def _drop_watchers(self) -> None:
         for watcher in self._watchers:

@@ -101,6 +101,7 @@ async def _signalled(
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
+            os.kill(pid, signal.SIGCONT)  # a frozen process would never see the signal
     deadline_s = clock.monotonic_s() + timeout_s
     alive = [pid for pid in pids if _alive(pid)]
     while alive and clock.monotonic_s() < deadline_s:

@@ -15,8 +15,8 @@ _WEIGHTY = re.compile(
 )
 # True of every start and every sign-in of the demo; they would only frighten.
 _USUAL = re.compile(
-    r"Plaintext passwords detected|Maximum payloads over|the database system is starting up"
-    r"|terminating connection due to administrator command"
+    r"Plaintext passwords detected|Healthcheck failed|Maximum payloads over"
+    r"|the database system is starting up|terminating connection due to administrator command"
 )
 
 
