@@ -20,10 +20,10 @@ from central.metrics import SyncMetrics
 from shared.clock import Clock
 from shared.errors import FrameError, PeerViolationError
 from shared.logs import get_log
-from shared.sync.frames import Frame, Hello, RefuseCode, Report, decode_frame, encode_frame
+from shared.sync.frames import Ack, Frame, Hello, RefuseCode, Report, decode_frame, encode_frame
 
 EVENTS_WAITING_MAX = 64  # frames read and not yet looked at; beyond it reading pauses
-FRAMES_UNSENT_MAX = 4_096  # answers to an edge that does not read: it breaks the protocol
+FRAMES_UNSENT_MAX = 1_024  # acks melt together, so only pongs and nacks count: minutes of them
 HANG_UP_TIMEOUT_S = 2.0  # to write what waits and to say goodbye; a dead line takes neither
 STORE_END_TIMEOUT_S = 20.0  # for the transaction that runs at the end; then it is cancelled
 SETTLE_TIMEOUT_S = 2.0  # how long a newcomer waits for its predecessor's transaction
@@ -147,6 +147,7 @@ class Conversation:
             if self._hang_up_at_s is not None:
                 self._hang_up_at_s = None
                 self._connection.abort()
+            await asyncio.sleep(0)  # no matter what is due: the others get their turn
             return events.Tick()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
@@ -179,7 +180,15 @@ class Conversation:
                 assert_never(action)
 
     def _send(self, frame: Frame) -> None:
-        self._unsent.append(frame)
+        last = self._unsent[-1] if self._unsent else None
+        if isinstance(frame, Ack) and isinstance(last, Ack) and last.lane == frame.lane:
+            self._unsent[-1] = Ack(
+                lane=frame.lane,
+                ranges=last.ranges.union(frame.ranges),
+                credit_bytes=max(last.credit_bytes, frame.credit_bytes),
+            )
+        else:
+            self._unsent.append(frame)
         self._has_unsent.set()
         if len(self._unsent) == FRAMES_UNSENT_MAX:
             self._bring(events.Violated("answers are not read"))

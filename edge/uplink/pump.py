@@ -125,6 +125,7 @@ class Uplink:
             return events.Committed(*self._grown.popitem())
         wait_s = self._wait_s()
         if wait_s is not None and wait_s <= 0.0:
+            await asyncio.sleep(0)  # no matter what is due: the others get their turn
             return events.Tick()
         try:
             async with asyncio.timeout(wait_s):
