@@ -46,8 +46,8 @@ class Launch:
         return [sys.executable, "-I", "-S", str(LAUNCHER), *options, "--", *self.command]
 
 
-async def _nothing() -> None:
-    return
+async def nothing() -> None:
+    """Do nothing: most children need no preparation."""
 
 
 async def _at_once() -> bool:
@@ -62,8 +62,8 @@ class ChildSpec:
     launch: Callable[[], Launch]  # asked before every start
     times: ChildTimes
     answers: Callable[[], Awaitable[bool]] = _at_once  # the readiness probe; it does not raise
-    before_first_start: Callable[[], Awaitable[None]] = _nothing  # raises SiteError
-    after_first_ready: Callable[[], Awaitable[None]] = _nothing  # raises SiteError
+    before_first_start: Callable[[], Awaitable[None]] = nothing  # raises SiteError
+    after_first_ready: Callable[[], Awaitable[None]] = nothing  # raises SiteError
     stop_signal: signal.Signals = signal.SIGTERM
     # The ways to force an end, mildest first; the last one is repeated.
     kill_signals: tuple[signal.Signals, ...] = (signal.SIGKILL,)

@@ -9,6 +9,7 @@ from deploy.site.state_dir import StateDir
 from deploy.site.toml_text import TomlTable, toml_text
 
 HEADING = "Written by `headframe up` at every start; changes are lost."
+UPLINK_BACKOFF_MAX_S = 3  # one edge and no satellite: whoever stops central by hand is watching
 OPEN_ROLES = ("operator", "operator_viewer")  # may register themselves, on loopback only
 
 
@@ -79,6 +80,7 @@ def edge_configuration(wiring: Wiring) -> str:
             "ca_file": certificates.authority,
             "cert_file": certificates.edge,
             "key_file": certificates.edge_key,
+            "backoff_max_s": UPLINK_BACKOFF_MAX_S,
         },
         "api": {
             **_web_face(options, options.edge_port),

@@ -1,12 +1,13 @@
 """The table of a site's children: who they are, what they need, in which order they come and go."""
 
 import signal
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.site.broker import broker_launch
 from deploy.site.central_accounts import CentralAccounts
-from deploy.site.children import ChildSpec, Launch
+from deploy.site.children import ChildSpec, Launch, nothing
 from deploy.site.leftovers import FAST_SHUTDOWN, IMMEDIATE_SHUTDOWN, POSTGRES
 from deploy.site.notify_socket import NotifySocket
 from deploy.site.options import SITE, SiteOptions, bracketed
@@ -113,42 +114,44 @@ def _broker(parts: SiteParts, monitor_port: int) -> ChildSpec:
 
 
 def _central(parts: SiteParts) -> ChildSpec:
-    command = (
-        *own_program("headframe-central"),
-        "run",
-        "--config",
-        str(parts.state.central / "config.toml"),
-    )
-    return ChildSpec(
-        name=CENTRAL,
-        launch=lambda: Launch(command, parts.state.root),
-        times=TIMES[CENTRAL],
-        answers=lambda: _web_answers(parts, parts.options.central_port),
-        after_first_ready=parts.accounts.ensure,
-    )
+    command = _daemon_command("headframe-central", "run", parts.state.central)
+    ready = parts.accounts.ensure
+    return _daemon(parts, CENTRAL, command, port=parts.options.central_port, after=ready)
 
 
 def _worker(parts: SiteParts) -> ChildSpec:
-    notify = NotifySocket(parts.runtime / "notify-worker")
-    configuration = str(parts.state.central / "config.toml")
-    command = (*own_program("headframe-central"), "worker", "--config", configuration)
+    command = _daemon_command("headframe-central", "worker", parts.state.central)
+    return _daemon(parts, WORKER, command)
+
+
+def _edge(parts: SiteParts) -> ChildSpec:
+    command = _daemon_command("headframe-edge", "run", parts.state.edge)
+    return _daemon(parts, EDGE, command, port=parts.options.edge_port)
+
+
+def _daemon_command(program: str, verb: str, folder: Path) -> tuple[str, ...]:
+    return (*own_program(program), verb, "--config", str(folder / "config.toml"))
+
+
+def _daemon(
+    parts: SiteParts,
+    name: str,
+    command: tuple[str, ...],
+    *,
+    port: int | None = None,
+    after: Callable[[], Awaitable[None]] = nothing,
+) -> ChildSpec:
+    """Return the row of a process of ours: up when it says so and its ``port``, if any, agrees."""
+    notify = NotifySocket(parts.runtime / f"notify-{name}")
 
     def launch() -> Launch:
         notify.reset()
         return Launch(command, parts.state.root, {"NOTIFY_SOCKET": str(notify.path)})
 
-    return ChildSpec(WORKER, launch, TIMES[WORKER], answers=notify.said_ready)
+    async def answers() -> bool:
+        return notify.is_ready and (port is None or await _web_answers(parts, port))
 
-
-def _edge(parts: SiteParts) -> ChildSpec:
-    configuration = str(parts.state.edge / "config.toml")
-    command = (*own_program("headframe-edge"), "run", "--config", configuration)
-    return ChildSpec(
-        name=EDGE,
-        launch=lambda: Launch(command, parts.state.root),
-        times=TIMES[EDGE],
-        answers=lambda: _web_answers(parts, parts.options.edge_port),
-    )
+    return ChildSpec(name, launch, TIMES[name], answers=answers, after_first_ready=after)
 
 
 def _sim(parts: SiteParts) -> ChildSpec:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 
 from deploy.errors import SiteError
-from deploy.site.child import TAIL_LINES, Child, Surroundings
+from deploy.site.child import PROBE_EVERY_S, TAIL_LINES, Child, Surroundings
 from deploy.site.children import ChildSpec
 from deploy.site.log_lines import Shown, admit, weighty
 from deploy.site.refusal_counts import RefusalCounts
@@ -64,6 +64,15 @@ class Supervisor:
             for start in starts:
                 if (failure := start.result()) is not None:
                     raise failure
+        await self._all_at_once()
+
+    async def _all_at_once(self) -> None:
+        """Wait until all are ready at the same moment: one may have died while others started."""
+        while not all(child.state.phase is Phase.READY for child in self.children.values()):
+            for child in self.children.values():
+                if child.state.flapping:
+                    raise SiteError(self._why_not(child))
+            await asyncio.sleep(PROBE_EVERY_S)
 
     async def _start(self, child: Child) -> SiteError | None:
         try:
