@@ -53,10 +53,14 @@ class LocalRefreshTokens:
         try:
             await asyncio.to_thread(file.touch, mode=0o600, exist_ok=True)
             database = await aiosqlite.connect(file, isolation_level=None)
+        except (OSError, aiosqlite.Error) as error:
+            raise LocalStateError(f"{file}: cannot be used: {error}") from error
+        try:
             await database.execute("PRAGMA journal_mode = WAL")
             await database.execute("PRAGMA synchronous = FULL")
             await database.executescript(_SCHEMA)
-        except (OSError, aiosqlite.Error) as error:
+        except aiosqlite.Error as error:
+            await database.close()  # its thread would keep the process alive
             raise LocalStateError(f"{file}: cannot be used: {error}") from error
         return LocalRefreshTokens(database)
 

@@ -55,6 +55,7 @@ _VIEWERS: Mapping[str, tuple[str, str, str]] = {
     "/redoc": (
         "vendor/redoc/redoc.standalone.js",
         (
+            '<link rel="icon" href="/vendor/redoc/icon.svg">'
             '<script src="/vendor/redoc/redoc.standalone.js" defer></script>'
             '<script src="/vendor/redoc/init.js" defer></script>'
         ),

@@ -23,7 +23,7 @@ from shared.web.middleware import SECURITY_HEADERS, error_response, internal_err
 _log = get_log("web")
 
 IDLE_TIMEOUT_S = 75.0  # without a whole request; browsers and proxies keep connections a minute
-SHUTDOWN_TIMEOUT_S = 5.0  # for answers under way; the whole site stops in 10
+SHUTDOWN_TIMEOUT_S = 2.0  # for answers under way; every process stops within 5
 LINGERING_S = 2.0  # reads what a refused client still sends, so that it can read the refusal
 BACKLOG = 512
 HEADER_LINE_MAX_BYTES = 16_384  # a token has 1.5 kB

@@ -32,7 +32,7 @@ class SocketTimes:
     auth_timeout_s: float = 5.0  # the contract's
     expiry_check_s: float = 1.0  # how late an expired token is noticed, and a clock that jumped
     heartbeat_s: float = 30.0  # a ping when silent; half of it for the pong
-    close_timeout_s: float = 3.0  # for the other side's close frame
+    close_timeout_s: float = 1.5  # for the other side's close frame; a stop waits for it
 
 
 @dataclass(frozen=True, slots=True)
