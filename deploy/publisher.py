@@ -6,6 +6,7 @@ sent again after every reconnection until the broker acknowledges it.
 
 import asyncio
 import json
+import logging
 import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -24,6 +25,8 @@ RECONNECT_DELAY_S = 1.0
 MQTT_3_1_1 = 4
 
 _log = get_log("publisher")
+# gmqtt warns of every write to a closed socket; what is lost so is sent again, and counted.
+GMQTT_LOGGERS = ("gmqtt", "gmqtt.client", "gmqtt.mqtt.protocol", "gmqtt.mqtt.connection")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +128,10 @@ class Publisher:
     def __init__(self, client: Any, window: _Window) -> None:
         self._client = client
         self._window = window
+        self._connected = asyncio.Event()
         self.sent = 0
         client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
 
     @property
     def acknowledged(self) -> int:
@@ -141,6 +146,9 @@ class Publisher:
     async def publish(self, topic: str, payload: bytes) -> None:
         """Hand over one QoS 1 message; waits while the window is full, and while reconnecting."""
         await self._window.reserve()
+        while not (self._connected.is_set() and self._client.is_connected):
+            self._connected.clear()
+            await self._connected.wait()
         self._send(topic, payload)
         self.sent += 1
 
@@ -163,7 +171,11 @@ class Publisher:
         finally:
             self._window.being_sent = None
 
+    def _on_disconnect(self, *_unused: Any) -> None:
+        self._connected.clear()
+
     def _on_connect(self, *_unused: Any) -> None:
+        self._connected.set()
         again, self._window.orphans = self._window.orphans, []
         for topic, payload in again:
             self._send(topic, payload)
@@ -178,6 +190,8 @@ async def open_publisher(
     Raises:
         SiteError: if the broker cannot be reached or refuses the account.
     """
+    for name in GMQTT_LOGGERS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     window = _Window(in_flight_max)
     client: Any = gmqtt.Client(client_id, clean_session=False, persistent_storage=window)
     if address.username is not None:
