@@ -135,17 +135,23 @@ class Running:
     def log(self) -> str:
         return self.log_file.read_text(encoding="utf-8")
 
+    async def says(self, text: str) -> None:
+        async def holds() -> bool:
+            return text in self.log
+
+        await eventually(holds)
+
 
 @asynccontextmanager
-async def running(site: CentralSite, command: str, *options: str) -> AsyncGenerator[Running]:
+async def running(site: CentralSite, command: str, **environment: str) -> AsyncGenerator[Running]:
     """Run ``headframe-central command`` for the length of the block; killed at its end."""
     log_file = site.folder / f"{command}-{free_port()}.log"
     with log_file.open("wb") as log:
         process = await asyncio.create_subprocess_exec(
-            *(*PROGRAM, command, "--config", str(site.config_file), *options),
+            *(*PROGRAM, command, "--config", str(site.config_file)),
             stdout=log,
             stderr=log,
-            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            env=os.environ | environment,
         )
     try:
         yield Running(process, log_file)
