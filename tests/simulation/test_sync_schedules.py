@@ -14,7 +14,7 @@ from central.inbox.states import State as InboxState
 from shared.sync.frames import FRAME_SIZE_MAX_BYTES
 from tests.support.sync_world import CentralSide, World
 
-SCHEDULES = 400
+SCHEDULES = 320
 STEPS_MAX = 400
 FIRST_SEED = 20_260_101
 Step = Callable[[World, Random], object]
@@ -61,7 +61,8 @@ def open_session(world: World, dice: Random) -> None:
 def end_transaction(world: World, dice: Random) -> None:
     side = some_central(world, dice)
     if side:
-        world.end_transaction(side, is_down=dice.random() < 0.2)
+        is_unknown, is_down = dice.random() < 0.1, dice.random() < 0.2
+        world.end_transaction(side, is_down=is_down, is_unknown=is_unknown)
 
 
 def work(world: World, dice: Random) -> None:

@@ -150,7 +150,10 @@ class World:
         self.tell_central(side, inbox.Granted(side.grant, 0))
         return True
 
-    def end_transaction(self, side: CentralSide, *, is_down: bool = False) -> bool:
+    def end_transaction(
+        self, side: CentralSide, *, is_down: bool = False, is_unknown: bool = False
+    ) -> bool:
+        """``is_unknown``: it was committed, and the database died before it could say so."""
         work, side.running = side.running, None
         if work is None or side.grant is None:
             return False
@@ -160,6 +163,9 @@ class World:
                 self.tell_central(side, inbox.StoreFailed("down", False, chance))
                 return True
             result = self.database.commit(side.grant, work.series, work.batches)
+            if is_unknown:
+                self.tell_central(side, inbox.StoreFailed("died", False, chance))
+                return True
         except BatchRefusedError:
             self.tell_central(side, inbox.StoreFailed("poison", True, chance))
             return True
