@@ -33,9 +33,9 @@ LEFT JOIN latest AS l USING (site_id, series_id)
 WHERE t.name = %(site)s AND s.kind = ANY(%(kinds)s::text[])
     AND s.value_type = ANY(%(value_types)s::smallint[])
     AND (%(asset_id)s::text IS NULL OR s.asset_id = %(asset_id)s)
-    AND (%(text)s::text IS NULL
-        OR position(lower(%(text)s)
-            IN lower(s.kind || '/' || s.asset_id || '/' || s.metric)) > 0)
+    AND NOT EXISTS ( -- each word of the text is a part of the name
+        SELECT FROM regexp_split_to_table(lower(%(text)s), '[[:space:]]+') AS word
+        WHERE position(word IN lower(s.kind || '/' || s.asset_id || '/' || s.metric)) = 0)
     AND (%(after_kind)s::text IS NULL
         OR (s.kind, s.asset_id, s.metric, s.unit, s.value_type)
             > (%(after_kind)s, %(after_asset_id)s, %(after_metric)s, %(after_unit)s,

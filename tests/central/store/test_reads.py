@@ -208,3 +208,13 @@ async def test_values_of_a_type_we_do_not_know_are_left_out(world: CentralWorld)
     query = SeriesQuery("kaduna", frozenset({Kind.SENSOR}), limit=9)
     assert list(await world.reader.series(query)) == []
     assert await world.reader.telemetry(asked(Aggregate.RAW)) is None
+
+
+async def test_the_catalogue_is_searched_by_several_words_in_any_order(
+    world: CentralWorld,
+) -> None:
+    await world.deliver(series=[entry(1, "ch4_pct"), entry(2, "co_ppm")])
+    expected = {"pct 01 SENSOR": ["ch4_pct"], " 01 ": ["ch4_pct", "co_ppm"], "pct ppm": []}
+    for text, metrics in expected.items():
+        query = SeriesQuery("kaduna", frozenset({Kind.SENSOR}), limit=9, text=text)
+        assert [s.series.name.metric for s in await world.reader.series(query)] == metrics
