@@ -18,6 +18,10 @@ const VIEWERS = {
   redoc: { package: 'redoc', files: ['bundles/redoc.standalone.js'] },
 };
 
+// ReDoc fetches the logo of its maker from a public server; here nothing leaves the site.
+const OUTSIDE_IMAGE = 'https://cdn.redoc.ly/redoc/logo-mini.svg';
+const NO_IMAGE = 'data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw==';
+
 // Packages whose code or fonts end up in what is served; their licences go along.
 const SHIPPED = [
   '@fontsource-variable/inter', '@preact/signals', '@preact/signals-core',
@@ -30,10 +34,17 @@ async function copyViewers(target) {
     await mkdir(folder, { recursive: true });
     for (const file of viewer.files) {
       const source = join(here, 'node_modules', viewer.package, file);
-      await cp(source, join(folder, file.split('/').at(-1)));
+      await copyWithoutOutside(source, join(folder, file.split('/').at(-1)));
     }
     await cp(join(here, 'viewers', name), folder, { recursive: true });
+    await cp(join(here, 'src', 'marks', 'headframe.svg'), join(folder, 'icon.svg'));
   }
+}
+
+async function copyWithoutOutside(source, target) {
+  if (!source.endsWith('.js')) return cp(source, target);
+  const code = await readFile(source, 'utf8');
+  await writeFile(target, code.replaceAll(OUTSIDE_IMAGE, NO_IMAGE));
 }
 
 async function licenceOf(name) {

@@ -36,7 +36,7 @@ def main() -> None:
         page.until(lambda: bool(page.run(SETTLED)), "live values and a drawn chart")
         watch(page, asked.watch_s)
         page.screenshot(asked.out)
-    print(f"{asked.out}: {width} x {height}")
+    print(f"{asked.out}: {width} x {height}")  # noqa: T201 - a command's answer
 
 
 def arguments() -> argparse.Namespace:
@@ -56,9 +56,7 @@ def arguments() -> argparse.Namespace:
 def watch(page: Page, duration_s: float) -> None:
     """Let the page go on for a while, by its own clock."""
     page.driver.set_script_timeout(duration_s + 30)
-    page.driver.execute_async_script(  # pyright: ignore[reportUnknownMemberType] - selenium is untyped here
-        "setTimeout(arguments[1], arguments[0] * 1000)", duration_s
-    )
+    page.driver.execute_async_script("setTimeout(arguments[1], arguments[0] * 1000)", duration_s)
 
 
 if __name__ == "__main__":

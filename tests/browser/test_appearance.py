@@ -33,14 +33,14 @@ def test_switches_to_dark_and_remembers_it(looking_as: Callable[..., Page]) -> N
     assert brightness(page.ground()) < 150
 
 
-@pytest.mark.parametrize(("width", "height"), [(768, 1024), (1024, 768), (1280, 800), (1920, 1080)])
-def test_fits_the_width_of_the_screen(page: Page, site: StagedSite, width: int, height: int) -> None:
-    page.resize(width, height)
+@pytest.mark.parametrize("size", [(768, 1024), (1024, 768), (1280, 800), (1920, 1080)])
+def test_fits_the_width_of_the_screen(page: Page, site: StagedSite, size: tuple[int, int]) -> None:
+    page.resize(*size)
     page.open(site.url)
     page.sign_in("analyst@kaduna.test", PASSWORD)
     page.see("#live-state", "Live")
     page.see(".plot canvas")
-    assert page.run("return document.documentElement.scrollWidth") <= width
+    assert page.run("return document.documentElement.scrollWidth") <= size[0]
 
 
 @pytest.mark.parametrize("view", ["overview", "values", "map", "trends"])

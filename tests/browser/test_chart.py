@@ -13,6 +13,7 @@ pytestmark = pytest.mark.needs_browser
 GAS = "kaduna/sensor/gas-n1/ch4_pct"
 GAPPY = "kaduna/sensor/gas-n2/ch4_pct"
 WARM = "kaduna/sensor/gas-n1/temp_c"
+WORDS = "kaduna/equipment/pump-1/status"
 Look = Callable[..., Page]
 
 
@@ -105,6 +106,15 @@ def test_charts_series_of_different_units_side_by_side(looking_as: Look) -> None
     page = looking_as("analyst", f"#view=trends&series={GAS},{WARM}")
     drawn(page, "%")
     drawn(page, "°C", WARM)
+
+
+def test_charts_words_as_stretches_of_time(looking_as: Look) -> None:
+    page = looking_as("analyst", f"#view=trends&series={WORDS}&range=1h")
+    drawn(page, "every sample", WORDS)
+    shares = page.see(".legend .shares").text
+    assert {"running", "idle", "fault"} <= set(shares.split())
+    page.see(".segments button", "7 d").click()
+    drawn(page, "last word of", WORDS)
 
 
 def test_finds_a_series_by_parts_of_its_name(looking_as: Look) -> None:

@@ -88,7 +88,7 @@ def test_filters_the_map_by_level(looking_as: Callable[..., Page]) -> None:
 def test_tells_times_in_the_zone_that_was_chosen(looking_as: Callable[..., Page]) -> None:
     page = looking_as("analyst")
     page.click(".clock")
-    page.see(".zone-menu select").send_keys("Africa/Lagos")  # pyright: ignore[reportUnknownMemberType] - untyped
+    page.see(".zone-menu select").send_keys("Africa/Lagos")
     page.see(".clock .zone", "UTC+01:00 site time")
     page.type(Keys.ESCAPE)
     page.type("z")

@@ -2,11 +2,11 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from selenium import webdriver
@@ -15,7 +15,6 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
 Found = TypeVar("Found")
@@ -38,14 +37,14 @@ FLAGS = (
 
 
 @contextmanager
-def chromium(folder: Path, size: tuple[int, int] = SIZE) -> Iterator["Page"]:
+def chromium(folder: Path, size: tuple[int, int] = SIZE) -> Generator["Page"]:
     """Start a browser with an empty profile in ``folder`` and end it."""
-    options = webdriver.ChromeOptions()
+    options: Any = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium") or "chromium"
     for flag in (*FLAGS, f"--user-data-dir={folder}", f"--window-size={size[0]},{size[1]}"):
-        options.add_argument(flag)  # pyright: ignore[reportUnknownMemberType] - selenium is untyped here
+        options.add_argument(flag)
     logs = {"browser": "ALL", "performance": "ALL"}
-    options.set_capability("goog:loggingPrefs", logs)  # pyright: ignore[reportUnknownMemberType] - as above
+    options.set_capability("goog:loggingPrefs", logs)
     service = Service(shutil.which("chromedriver") or "chromedriver")
     driver = webdriver.Chrome(options=options, service=service)
     page = Page(driver)
@@ -60,7 +59,7 @@ def chromium(folder: Path, size: tuple[int, int] = SIZE) -> Iterator["Page"]:
 class Page:
     """What a person at the screen can do and see."""
 
-    driver: webdriver.Chrome
+    driver: Any  # selenium tells the types of half of what it takes and gives
 
     # --- doing
 
@@ -84,12 +83,12 @@ class Page:
         self._devtools("Emulation.setEmulatedMedia", {"features": [wish]})
 
     def sign_in(self, username: str, password: str) -> None:
-        self.see("input[name=username]").send_keys(username)  # pyright: ignore[reportUnknownMemberType] - untyped
-        self.see("input[name=password]").send_keys(password + Keys.ENTER)  # pyright: ignore[reportUnknownMemberType] - untyped
+        self.see("input[name=username]").send_keys(username)
+        self.see("input[name=password]").send_keys(password + Keys.ENTER)
 
     def type(self, *keys: str) -> None:
         """Press keys wherever the focus is."""
-        ActionChains(self.driver).send_keys(*keys).perform()  # pyright: ignore[reportUnknownMemberType] - untyped
+        ActionChains(self.driver).send_keys(*keys).perform()
 
     def click(self, css: str) -> None:
         def clicked() -> bool:
@@ -101,7 +100,7 @@ class Page:
     def drag(self, css: str, from_share: float, to_share: float) -> None:
         """Drag over an element from one part of its width to another."""
         element = self.see(css)
-        width = element.size["width"]
+        width = int(element.size["width"])
         start, end = (round((share - 0.5) * width) for share in (from_share, to_share))
         actions = ActionChains(self.driver, duration=50)
         actions.move_to_element_with_offset(element, start, 0).click_and_hold()
@@ -110,14 +109,14 @@ class Page:
 
     # --- seeing
 
-    def see(self, css: str, containing: str = "") -> WebElement:
+    def see(self, css: str, containing: str = "") -> Any:
         """Return the first visible element of ``css`` whose text has ``containing``, in time."""
 
-        def visible() -> WebElement | None:
+        def visible() -> Any:
             found = self.driver.find_elements(By.CSS_SELECTOR, css)
             return next((e for e in found if e.is_displayed() and containing in e.text), None)
 
-        return cast("WebElement", self.until(visible, f"{css} with {containing!r}"))
+        return self.until(visible, f"{css} with {containing!r}")
 
     def see_none(self, css: str, containing: str = "") -> None:
         """Wait until nothing of ``css`` has ``containing``."""
@@ -137,12 +136,14 @@ class Page:
                 return None  # drawn anew while we looked
 
         try:
-            return WebDriverWait(self.driver, WAIT_S, POLL_S).until(looked)  # pyright: ignore[reportReturnType, reportUnknownMemberType, reportArgumentType] - untyped
+            found = WebDriverWait(self.driver, WAIT_S, POLL_S).until(looked)
         except TimeoutException as error:
             shown = self.texts("body")[0][:SHOWN_MAX]
             raise AssertionError(f"waited {WAIT_S:g} s for {what}; shown:\n{shown}") from error
+        assert found is not None
+        return found
 
-    def reading(self, series: str) -> WebElement:
+    def reading(self, series: str) -> Any:
         """Return the row of a series in the live values."""
         return self.see(f'.row[data-series="{series}"]')
 
@@ -163,7 +164,7 @@ class Page:
         return str(self.run(script)).strip()
 
     def run(self, script: str) -> Any:
-        return self.driver.execute_script(script)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - untyped
+        return self.driver.execute_script(script)
 
     def ground(self) -> str:
         """Return the colour behind everything."""
@@ -173,22 +174,22 @@ class Page:
 
     def complaints(self) -> list[str]:
         """Return the errors and warnings on the console since the last call."""
-        entries = cast("list[dict[str, Any]]", self.driver.get_log("browser"))  # pyright: ignore[reportUnknownMemberType] - untyped
+        entries: list[dict[str, Any]] = self.driver.get_log("browser")
         return [str(e["message"]) for e in entries if e["level"] in {"SEVERE", "WARNING"}]
 
     def asked_hosts(self) -> set[str]:
         """Return the hosts that the page asked for anything since the last call."""
-        entries = cast("list[dict[str, Any]]", self.driver.get_log("performance"))  # pyright: ignore[reportUnknownMemberType] - untyped
-        messages = [json.loads(entry["message"])["message"] for entry in entries]
+        entries: list[dict[str, Any]] = self.driver.get_log("performance")
+        messages: list[dict[str, Any]] = [json.loads(e["message"])["message"] for e in entries]
         asked = [
-            urlsplit(message["params"].get("request", message["params"])["url"])
+            urlsplit(str(message["params"].get("request", message["params"])["url"]))
             for message in messages
             if message["method"] in {"Network.requestWillBeSent", "Network.webSocketCreated"}
         ]
         return {url.netloc for url in asked if url.scheme in NETWORK_SCHEMES}
 
     def screenshot(self, file: Path) -> None:
-        self.driver.save_screenshot(str(file))  # pyright: ignore[reportUnknownMemberType] - untyped
+        self.driver.save_screenshot(str(file))
 
     def _devtools(self, command: str, parameters: dict[str, Any]) -> None:
-        self.driver.execute_cdp_cmd(command, parameters)  # pyright: ignore[reportUnknownMemberType] - untyped
+        self.driver.execute_cdp_cmd(command, parameters)

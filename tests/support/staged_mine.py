@@ -13,6 +13,7 @@ PIT_LAT_DEG, PIT_LNG_DEG = 10.4870, 7.4210
 METRE_DEG = 1 / 111_320
 GAP_EVERY_MS, GAP_MS = 600_000, 60_000  # the series in `gappy` are silent for a minute in ten
 STORED_DAYS = 7
+WORD_MS = 420_000
 POSITION_METRICS = ("lat_deg", "lng_deg")
 
 Json = dict[str, object]
@@ -49,10 +50,15 @@ class Device:
     quality: dict[str, str] = field(default_factory=dict[str, str])
     frozen_ms: int | None = None
     gappy: bool = False
+    words: tuple[str, ...] = ()  # what its status says in turn, seven minutes each
+
+    def word(self, ts_ms: int) -> str:
+        return self.words[ts_ms // WORD_MS % len(self.words)]
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        return (*self.waves, *(() if self.route_m is None else POSITION_METRICS))
+        places = () if self.route_m is None else POSITION_METRICS
+        return (*self.waves, *places, *(("status",) if self.words else ()))
 
     @property
     def phase(self) -> float:
@@ -147,6 +153,8 @@ def small_mine() -> list[Device]:
     devices += [Device("equipment", "fan-main", {"power_kw": Wave(310, 12, 700, 2)}, "fault")]
     devices += [Device("network", "cell-a", dict(radio)), Device("network", "cell-b", dict(radio))]
     devices[1].gappy = True
+    pumps = [device for device in devices if device.id.startswith("pump")]
+    pumps[0].words = ("running", "idle", "running", "fault")
     devices[2].quality["co_ppm"] = "out_of_range+gap_before"
     return devices
 

@@ -1,8 +1,8 @@
 """A site's web server for tests of states that a real site is hard to bring into.
 
-It speaks the contract's REST and WebSocket shapes from :mod:`tests.support.staged_mine`, serves the
-built page under the real content security policy, and can drop its sockets, refuse new ones and
-let a device fall silent. ``python -m tests.support.staged_site`` serves it for a developer's browser.
+It speaks the contract's REST and WebSocket shapes from :mod:`tests.support.staged_mine`, serves
+the built page under the real content security policy, and can drop its sockets, refuse new ones
+and let a device fall silent. ``python -m tests.support.staged_site`` serves it for a developer.
 """
 
 import asyncio
@@ -18,13 +18,13 @@ from aiohttp import web
 
 from shared.clock import SystemClock, iso_utc
 from shared.units import quantity_of
+from shared.web.pages import PAGE_POLICY
 from tests.support.staged_mine import PERIOD_MS, SITE, Device, Json, is_sampled, small_mine
 
 ROOT = Path(__file__).resolve().parents[2]
-POLICY = "default-src 'self'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 TOKEN_LIFE_S = 900
 RAW_MAX = 10_000
-PASSWORD = "headframe-test"  # noqa: S105 - of a fake
+PASSWORD = "headframe-test"
 OFFICERS = frozenset({"admin", "safety_officer", "remote_engineer"})
 ANALYSTS = frozenset({"admin", "analyst", "remote_engineer"})
 
@@ -138,7 +138,7 @@ class StagedSite:
             return _answer(None, 401, "sign in first")
         response = await handler(request)
         if not response.prepared:
-            response.headers["Content-Security-Policy"] = POLICY
+            response.headers["Content-Security-Policy"] = PAGE_POLICY
             response.headers["Cache-Control"] = "no-store"
         return response
 
@@ -186,10 +186,19 @@ class StagedSite:
             return _answer(None, 403, "the link is shown to analysts")
         now_ms = self._clock.utc_ms()
         backlog = 240 if self.edge_connected else 184_220
-        lane = {"last_seq": 91_244, "acked": 91_244 - backlog // 60, "backlog_samples": backlog}
+        lane: Json = {
+            "last_seq": 91_244,
+            "acked": 91_244 - backlog // 60,
+            "backlog_samples": backlog,
+        }
         lane |= {"backlog_batches": backlog // 60, "backlog_bytes": backlog * 2}
         lane["oldest_age_s"] = 1 if self.edge_connected else 614
-        edge = {"edge_id": "edge-1", "rtt_ms": 612.4, "lanes": {"2": lane}, "inbox_pending": 0}
+        edge: Json = {
+            "edge_id": "edge-1",
+            "rtt_ms": 612.4,
+            "lanes": {"2": lane},
+            "inbox_pending": 0,
+        }
         edge["state"] = "connected" if self.edge_connected else "disconnected"
         edge["since"] = iso_utc(now_ms - (7_860_000 if self.edge_connected else 614_000))
         edge["last_seen"] = iso_utc(now_ms - (900 if self.edge_connected else 614_000))
@@ -210,7 +219,12 @@ class StagedSite:
             for metric in device.metrics
         ]
         found = [
-            {"series": name, "unit": quantity_of(metric).unit, "type": "number", "last_ts": now}
+            {
+                "series": name,
+                "unit": quantity_of(metric).unit,
+                "last_ts": now,
+                "type": "text" if metric == "status" else "number",
+            }
             for name, metric in sorted(names)
             if all(word in name for word in words)
         ]
@@ -273,12 +287,14 @@ class StagedSite:
 
 def _raw(
     device: Device, metric: str, start_ms: int, end_ms: int, now_ms: int, limit: int
-) -> list[list[float]]:
+) -> list[tuple[int, float | str]]:
     first_ms = -(-start_ms // PERIOD_MS) * PERIOD_MS
-    points: list[list[float]] = []
+    points: list[tuple[int, float | str]] = []
     for ts_ms in range(first_ms, end_ms, PERIOD_MS):
         if is_sampled(device, ts_ms, now_ms):
-            points.append([ts_ms, device.value(metric, ts_ms)])
+            is_word = metric == "status"
+            value = device.word(ts_ms) if is_word else device.value(metric, ts_ms)
+            points.append((ts_ms, value))
         if len(points) == limit:
             break
     return points
@@ -286,24 +302,28 @@ def _raw(
 
 def _steps(
     device: Device, metric: str, aggregate: str, bounds: tuple[int, int, int], now_ms: int
-) -> list[list[float]]:
+) -> list[tuple[int, float | str]]:
     start_ms, end_ms, step_ms = bounds
-    points: list[list[float]] = []
+    points: list[tuple[int, float | str]] = []
     for step_start_ms in range(start_ms // step_ms * step_ms, end_ms, step_ms):
         times = range(max(start_ms, step_start_ms), min(step_start_ms + step_ms, end_ms))
         seconds = range(-(-times.start // PERIOD_MS) * PERIOD_MS, times.stop, PERIOD_MS)
         looked_at = seconds[:: max(1, len(seconds) // 12)]  # a sketch of long steps is enough
-        values = [device.value(metric, t) for t in looked_at if is_sampled(device, t, now_ms)]
-        if values:
-            share = len(values) / len(looked_at)
-            points.append([step_start_ms, _aggregate(values, aggregate, len(seconds) * share)])
+        sampled = [t for t in looked_at if is_sampled(device, t, now_ms)]
+        if not sampled:
+            continue
+        if aggregate == "count":
+            points.append((step_start_ms, round(len(seconds) * len(sampled) / len(looked_at))))
+        elif metric == "status":
+            points.append((step_start_ms, device.word(sampled[-1])))
+        else:
+            values = [device.value(metric, t) for t in sampled]
+            points.append((step_start_ms, _aggregate(values, aggregate)))
     return points
 
 
-def _aggregate(values: list[float], aggregate: str, count: float) -> float:
+def _aggregate(values: list[float], aggregate: str) -> float:
     match aggregate:
-        case "count":
-            return round(count)
         case "min":
             return min(values)
         case "max":

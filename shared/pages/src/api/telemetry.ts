@@ -1,7 +1,7 @@
 // Questions about the past of series.
 
 import type { Point } from '../domain/lines';
-import type { Value } from '../domain/assets';
+import type { Said } from '../domain/stretches';
 import { get } from './client';
 import { items, parseSeriesEntry, parseTelemetry } from './shapes';
 import type { Aggregate, SeriesEntry } from './shapes';
@@ -20,36 +20,43 @@ export interface Question {
 
 export interface Answer {
   unit: string;
+  /** Numbers; a flag counts as 0 or 1. */
   points: Point[];
+  /** What a series of words said; such a series has no `points`. */
+  said: Said[];
   /** Earlier points are not all here, or null. */
   completeFromMs: number | null;
 }
 
-/** The points asked for, numbers only (a flag counts as 0 or 1). Throws ApiError. */
+/** The points asked for. Throws ApiError. */
 export async function askTelemetry(question: Question, cancel: AbortSignal): Promise<Answer> {
-  const points: Point[] = [];
-  let unit = '';
-  let completeFromMs: number | null = null;
+  const answer: Answer = { unit: '', points: [], said: [], completeFromMs: null };
   let startMs: number | null = Math.floor(question.startMs);
   for (let page = 0; page < PAGES_MAX && startMs !== null; page += 1) {
     const data = await get('/api/v1/analytics/telemetry', queryOf(question, startMs), cancel);
     const telemetry = parseTelemetry(data);
-    unit = telemetry.unit;
-    completeFromMs ??= telemetry.completeFromMs;
+    answer.unit = telemetry.unit;
+    answer.completeFromMs ??= telemetry.completeFromMs;
     for (const [tsMs, value] of telemetry.points) {
-      const number = numberOf(value);
-      if (number !== null) points.push([tsMs, number]);
+      if (typeof value === 'string') answer.said.push([tsMs, value]);
+      else if (value !== null) answer.points.push([tsMs, Number(value)]);
     }
     startMs = telemetry.nextStartMs;
   }
-  return { unit, points, completeFromMs };
+  return answer;
 }
 
-/** When the first sample of a series was taken, or null when it has none. */
-export async function askFirstMs(series: string, endMs: number, cancel: AbortSignal): Promise<number | null> {
-  const query = { series, start: 0, end: Math.ceil(endMs), agg: 'raw', limit: 1 };
+/** The first sample from `startMs` on: when it was taken, and whether it is a word; or null. */
+export async function askFirst(
+  series: string,
+  startMs: number,
+  endMs: number,
+  cancel: AbortSignal,
+): Promise<{ tsMs: number; isWord: boolean } | null> {
+  const query = { series, start: Math.floor(startMs), end: Math.ceil(endMs), agg: 'raw', limit: 1 };
   const telemetry = parseTelemetry(await get('/api/v1/analytics/telemetry', query, cancel));
-  return telemetry.points[0]?.[0] ?? null;
+  const first = telemetry.points[0];
+  return first === undefined ? null : { tsMs: first[0], isWord: typeof first[1] === 'string' };
 }
 
 /** The series whose name contains every word of `search`, of one site. */
@@ -67,9 +74,3 @@ function queryOf(question: Question, startMs: number): Record<string, string | n
     step: question.aggregate === 'raw' ? null : question.stepS,
   };
 }
-
-function numberOf(value: Value | null): number | null {
-  if (typeof value === 'number') return value;
-  return typeof value === 'boolean' ? Number(value) : null;
-}
-

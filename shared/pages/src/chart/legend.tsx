@@ -1,14 +1,16 @@
 // The lines of the chart in words and numbers, at the cursor or at the end.
 
 import { NO_LINE, nearest, summary } from '../domain/lines';
+import type { Summary } from '../domain/lines';
 import { metricLabel, numberText } from '../domain/quantities';
 import { spanText } from '../domain/ranges';
 import type { Span } from '../domain/ranges';
 import { exactText, momentText, zoneText } from '../domain/times';
-import type { Grain, Track } from '../state/chart';
+import { shares, wordAt } from '../domain/stretches';
+import type { Track } from '../state/chart';
+import type { Grain } from '../state/track_answers';
 import { toggleCharted } from '../state/view';
 import { Icon } from '../views/marks';
-import { DASHES } from './options';
 
 export function Legend(props: { tracks: readonly Track[]; span: Span; cursorMs: number | null; zone: string }) {
   const { tracks, span, cursorMs, zone } = props;
@@ -43,23 +45,28 @@ export function Legend(props: { tracks: readonly Track[]; span: Span; cursorMs: 
 function LegendLine(props: { track: Track; index: number; span: Span; cursorMs: number | null; zone: string }) {
   const { track, index, span, cursorMs, zone } = props;
   const found = summary(track.line, span.startMs, span.endMs);
-  const at = cursorMs === null ? -1 : nearest(track.line, cursorMs);
-  const value = cursorMs === null ? found?.last : at < 0 ? undefined : track.line.values[at];
+  const words = track.stretches === null ? [] : shares(track.stretches, span.startMs, span.endMs);
   const [, , id = '', metric = ''] = track.series.split('/');
   return (
     <tr data-series={track.series} data-state={track.state}>
       <th scope="row" title={track.series}>
-        <svg class={`swatch series-${index + 1}`} width="26" height="8" viewBox="0 0 26 8" aria-hidden="true">
-          <path d="M0 4h26" stroke-dasharray={(DASHES[index] ?? []).join(' ')} />
-        </svg>
+        <span class={`swatch series-${index + 1}`}>{index + 1}</span>
         {id} <span class="muted">{metricLabel(metric, track.unit)}</span>
       </th>
-      <td class="number now">{numeric(value)}</td>
+      <td class="number now">{nowText(track, found, cursorMs)}</td>
       <td class="muted">{track.unit}</td>
-      <td class="number">{numeric(found?.low)}</td>
-      <td class="number">{numeric(found?.mean)}</td>
-      <td class="number">{numeric(found?.high)}</td>
-      <td class="grain">{drawnText(track, found !== null, zone)}</td>
+      {track.stretches === null ? (
+        <>
+          <td class="number">{numeric(found?.low)}</td>
+          <td class="number">{numeric(found?.mean)}</td>
+          <td class="number">{numeric(found?.high)}</td>
+        </>
+      ) : (
+        <td colSpan={3} class="shares">
+          {words.slice(0, 3).map(([word, share]) => `${word} ${Math.round(share * 100)} %`).join(' · ')}
+        </td>
+      )}
+      <td class="grain">{drawnText(track, found !== null || words.length > 0, zone)}</td>
       <td>
         <button class="quiet" aria-label={`Remove ${id} ${metric} from the chart`} onClick={() => toggleCharted(track.series)}>
           <Icon name="close" />
@@ -69,20 +76,26 @@ function LegendLine(props: { track: Track; index: number; span: Span; cursorMs: 
   );
 }
 
+/** What the series reads at the cursor, or last within the range. */
+function nowText({ line, stretches }: Track, found: Summary | null, cursorMs: number | null): string {
+  if (stretches !== null) return (cursorMs === null ? stretches.at(-1)?.word : wordAt(stretches, cursorMs)) ?? '–';
+  return numeric(cursorMs === null ? found?.last : line.values[nearest(line, cursorMs)]);
+}
+
 function numeric(value: number | null | undefined): string {
   return value === null || value === undefined || Number.isNaN(value) ? '–' : numberText(value);
 }
 
 function drawnText(track: Track, isShown: boolean, zone: string) {
   if (track.state === 'failed') return <span class="problem">{track.detail}</span>;
-  if (track.state === 'loading' && track.line === NO_LINE) return 'loading…';
+  if (track.state === 'loading' && track.line === NO_LINE && track.stretches === null) return 'loading…';
   const from = track.completeFromMs === null ? '' : `; stored here from ${momentText(track.completeFromMs, zone)}`;
-  return `${isShown ? grainText(track.grain) : 'no sample in this range'}${from}`;
+  return `${isShown ? grainText(track.grain, track.stretches !== null) : 'no sample in this range'}${from}`;
 }
 
 /** `every sample`, `mean and band of 10 s`, `since this page was opened`. */
-export function grainText(grain: Grain): string {
+export function grainText(grain: Grain, isWords: boolean): string {
   if (grain.kind === 'samples') return 'every sample';
   if (grain.kind === 'memory') return 'since this page was opened';
-  return `mean and band of ${spanText(grain.stepS * 1000)}`;
+  return `${isWords ? 'last word' : 'mean and band'} of ${spanText(grain.stepS * 1000)}`;
 }

@@ -7,28 +7,24 @@ import { panned } from '../domain/ranges';
 import { clockText, dateText, exactText } from '../domain/times';
 import { serverNowMs } from '../state/clock';
 import type { Track } from '../state/chart';
+import { LANE_HEIGHT_PX, color, drawLanes, drawTags } from './drawing';
 import type { PlotProps } from './plot';
-
-/** Colour and dash together tell lines apart; the legend shows both. */
-export const DASHES: readonly number[][] = [[], [9, 4], [3, 3], [10, 3, 2, 3]];
 
 const DRAG_MIN_PX = 6; // a click is not a zoom
 const COLUMNS_PER_TRACK = 3; // values, lows, highs
 
-function color(name: string): string {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-}
-
 /** The options of a chart of `latest.current.tracks`; ranges and handlers are read when needed. */
 export function plotOptions(latest: { current: PlotProps }, size: { width: number; height: number }): uPlot.Options {
   const { tracks, zone } = latest.current;
-  const units = [...new Set(tracks.map(({ unit }) => unit))];
+  const lines = tracks.filter(({ stretches }) => stretches === null);
+  const units = [...new Set(lines.map(({ unit }) => unit))];
+  const lanes = tracks.length - lines.length;
   const font = `11px ${color('--font')}`;
   return {
     ...size,
     ms: 1,
     tzDate: (tsMs) => uPlot.tzDate(new Date(tsMs), zone),
-    padding: [10, units.length > 1 ? 0 : 14, 0, 0],
+    padding: [10 + lanes * LANE_HEIGHT_PX, units.length > 1 ? 0 : 14, 0, units.length === 0 ? 30 : 0],
     legend: { show: false },
     cursor: {
       drag: { x: true, y: false, setScale: false },
@@ -55,10 +51,17 @@ export function plotOptions(latest: { current: PlotProps }, size: { width: numbe
     hooks: {
       setSelect: [(chart) => zoomToSelection(chart, latest.current)],
       setCursor: [(chart) => tellCursor(chart, latest.current)],
+      draw: [
+        (chart) => {
+          drawTags(chart, latest.current.tracks, latest.current.span, scaleOf);
+          drawLanes(chart, latest.current.tracks);
+        },
+      ],
     },
   };
 }
 
+/** The name of the scale that all lines of a unit share. */
 function scaleOf(unit: string): string {
   return `unit ${unit}`;
 }
@@ -72,7 +75,6 @@ function seriesOf(track: Track, at: number): uPlot.Series[] {
       scale,
       stroke,
       width: 1.6,
-      dash: DASHES[at] ?? [],
       points: {
         size: 4,
         fill: stroke,
@@ -130,7 +132,7 @@ function timeLabel(tsMs: number, zone: string, incrementMs: number): string {
 }
 
 function valueAxis(unit: string, at: number, tracks: readonly Track[], font: string): uPlot.Axis {
-  const mine = tracks.flatMap((track, index) => (track.unit === unit ? [index] : []));
+  const mine = tracks.flatMap((track, index) => (track.unit === unit && track.stretches === null ? [index] : []));
   const look = axisLook(font);
   const isOnlyOne = mine.length === 1 && tracks.length > 1;
   return {

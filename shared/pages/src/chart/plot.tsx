@@ -33,7 +33,7 @@ export function Plot(props: PlotProps) {
 
   const dark = isDark();
   const signature = JSON.stringify([
-    props.tracks.map(({ series, unit, grain }) => [series, unit, grain.kind]),
+    props.tracks.map(({ series, unit, grain, stretches }) => [series, unit, grain.kind, stretches === null]),
     props.zone,
     dark,
   ]);
@@ -72,7 +72,7 @@ export function Plot(props: PlotProps) {
   const lines = props.tracks.map(({ line }) => line);
   useEffect(() => {
     chart.current?.setData(aligned(lines) as uPlot.AlignedData);
-  }, [...lines, lines.length, props.span.startMs, props.span.endMs, signature]);
+  }, [props.tracks, props.span.startMs, props.span.endMs, signature]);
 
   return (
     <div

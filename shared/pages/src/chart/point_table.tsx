@@ -5,6 +5,8 @@ import { numberText } from '../domain/quantities';
 import type { Span } from '../domain/ranges';
 import type { Track } from '../state/chart';
 
+type Cell = number | string | null;
+
 const ROWS_MAX = 500; // beyond that the export is the right tool
 
 export function PointTable({ tracks, span, zone }: { tracks: readonly Track[]; span: Span; zone: string }) {
@@ -28,7 +30,7 @@ export function PointTable({ tracks, span, zone }: { tracks: readonly Track[]; s
               <th scope="row">{tracks.some(({ grain }) => grain.kind === 'samples') ? exactText(tsMs, zone) : momentText(tsMs, zone)}</th>
               {values.map((value, at) => (
                 <td key={at} class="number">
-                  {value === null ? '' : numberText(value)}
+                  {typeof value === 'number' ? numberText(value) : value}
                 </td>
               ))}
             </tr>
@@ -45,16 +47,17 @@ export function PointTable({ tracks, span, zone }: { tracks: readonly Track[]; s
 }
 
 /** Newest first; one value per track, null where it has none at that time. */
-function rowsOf(tracks: readonly Track[], span: Span): [tsMs: number, values: (number | null)[]][] {
-  const rows = new Map<number, (number | null)[]>();
-  tracks.forEach(({ line }, index) => {
-    line.times.forEach((tsMs, at) => {
-      const value = line.values[at] ?? null;
-      if (value === null || tsMs < span.startMs || tsMs > span.endMs) return;
-      const row = rows.get(tsMs) ?? tracks.map(() => null);
-      row[index] = value;
-      rows.set(tsMs, row);
-    });
+function rowsOf(tracks: readonly Track[], span: Span): [tsMs: number, values: Cell[]][] {
+  const rows = new Map<number, Cell[]>();
+  const put = (tsMs: number, index: number, value: Cell): void => {
+    if (value === null || tsMs < span.startMs || tsMs > span.endMs) return;
+    const row = rows.get(tsMs) ?? tracks.map(() => null);
+    row[index] = value;
+    rows.set(tsMs, row);
+  };
+  tracks.forEach(({ line, stretches }, index) => {
+    line.times.forEach((tsMs, at) => put(tsMs, index, line.values[at] ?? null));
+    stretches?.forEach(({ startMs, word }) => put(startMs, index, word));
   });
   return [...rows].sort(([a], [b]) => b - a);
 }

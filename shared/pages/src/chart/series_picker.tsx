@@ -33,7 +33,7 @@ export function SeriesPicker() {
   async function find(cancel: AbortSignal): Promise<void> {
     try {
       const entries = await askSeries(search.trim(), site.value, cancel);
-      setFound(entries.filter(({ valueType }) => valueType !== 'text'));
+      setFound(entries);
       setProblem(null);
     } catch (error) {
       if (cancel.aborted) return;
@@ -92,7 +92,7 @@ export function SeriesPicker() {
         <div class="picker-list">
           {problem !== null && <p class="word warning">{problem}</p>}
           {problem === null && found === null && <p class="muted">Looking…</p>}
-          {problem === null && found?.length === 0 && <p class="muted">No series with numbers matches.</p>}
+          {problem === null && found?.length === 0 && <p class="muted">No series matches.</p>}
           <ul ref={list} id="series-found" role="listbox" aria-label="Series">
             {problem === null &&
               found?.map((entry, index) => (

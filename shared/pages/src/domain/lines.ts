@@ -121,7 +121,11 @@ export function isolated(column: Column): number[] {
 }
 
 /** `line` up to `fromMs` continued with `tail`; of points at one time the tail's win. */
-export function continued(line: readonly Point[], tail: readonly Point[], fromMs: number): Point[] {
+export function continued<T>(
+  line: readonly (readonly [tsMs: number, value: T])[],
+  tail: readonly (readonly [tsMs: number, value: T])[],
+  fromMs: number,
+): (readonly [tsMs: number, value: T])[] {
   return [...line.filter(([tsMs]) => tsMs < fromMs), ...tail.filter(([tsMs]) => tsMs >= fromMs)];
 }
 

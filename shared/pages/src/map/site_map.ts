@@ -15,6 +15,7 @@ const LABELS_MAX = 120; // more names than that cover the map
 const LABEL_LEFT_PX = 12; // from the middle of the symbol
 const LETTER_PX = 6.4;
 const TRAIL_MS = 120_000; // of assets that are not selected; a selected one shows all that is known
+const SCALE_BAR_PX = 40; // from below: the scale bar stands there
 const EDGE_PX = 16; // a line this near to an edge has no room for its label
 const TRAIL_KINDS = new Set(['vehicle', 'worker']);
 
@@ -36,6 +37,7 @@ export class SiteMap {
   readonly #zones = L.layerGroup();
   readonly #roads = L.polyline([], { className: 'road', interactive: false });
   readonly #onPick: (key: string) => void;
+  #zoneNames: { name: L.Marker; text: string }[] = [];
   #plan = '';
   #isPlaced = false;
   /** Until the reader moves the map, it shows the whole site, also as it grows. */
@@ -156,7 +158,20 @@ export class SiteMap {
       taken.push(label);
       labelled.add(asset.key);
     }
+    this.#hideZoneNames(taken);
     return labelled;
+  }
+
+  /** Names of zones give way to names of assets, and to each other. */
+  #hideZoneNames(taken: L.Bounds[]): void {
+    for (const { name, text } of this.#zoneNames) {
+      const at = this.#map.latLngToContainerPoint(name.getLatLng());
+      const half = (LETTER_PX * text.length) / 2;
+      const label = L.bounds(at.add([-half, -26]), at.add([half, -12]));
+      const isFree = !taken.some((each) => each.overlaps(label));
+      if (isFree) taken.push(label);
+      name.getElement()?.classList.toggle('hidden', !isFree);
+    }
   }
 
   #drawTrail(asset: Asset, scene: Scene, isSelected: boolean): void {
@@ -177,12 +192,15 @@ export class SiteMap {
     this.#plan = wanted;
     this.#roads.setLatLngs(plan.segments().map((ends) => ends.map(([lat, lng]) => L.latLng(lat, lng))));
     this.#zones.clearLayers();
+    this.#zoneNames = [];
     for (const zone of plan.zones()) {
       if (level !== null && zone.level !== level) continue;
       const outline = hull(zone.points) as [number, number][];
       if (outline.length > 2) L.polygon(outline, { className: 'zone', interactive: false }).addTo(this.#zones);
       const [lat, lng] = northernEdge(outline);
-      this.#zones.addLayer(textMarker([lat, lng], zone.zone, 'zone-label', ZONE_PANE));
+      const name = textMarker([lat, lng], zone.zone, 'zone-label', ZONE_PANE);
+      this.#zones.addLayer(name);
+      this.#zoneNames.push({ name, text: zone.zone });
     }
   }
 
@@ -194,7 +212,8 @@ export class SiteMap {
     const step = graticuleStepDeg(east - west, Math.max(1, size.x / GRATICULE_LINE_PX));
     for (const lat of graticuleLines(south, north, step)) {
       L.polyline([[lat, west], [lat, east]], { className: 'graticule', interactive: false }).addTo(this.#graticule);
-      if (this.#map.latLngToContainerPoint([lat, west]).y < 2 * EDGE_PX) continue;
+      const { y } = this.#map.latLngToContainerPoint([lat, west]);
+      if (y < 2 * EDGE_PX || y > size.y - SCALE_BAR_PX) continue;
       this.#graticule.addLayer(textMarker([lat, west], degreeText(lat, step, 'N', 'S'), 'graticule-label latitude'));
     }
     for (const lng of graticuleLines(west, east, step)) {

@@ -1,25 +1,22 @@
-// What the chart shows: the questions for its series, their answers, and the live tail.
+// What the chart shows: its series and range, the answers about them, and the live tail.
 
 import { batch, computed, effect, signal, untracked } from '@preact/signals';
 import { ApiError } from '../api/client';
 import { session } from '../api/session';
-import { askFirstMs, askTelemetry } from '../api/telemetry';
+import { askFirst } from '../api/telemetry';
 import type { Asset } from '../domain/assets';
-import { NO_LINE, continued, rawLine, steppedLine } from '../domain/lines';
-import type { Line, Point } from '../domain/lines';
-import { isLiveRange, spanOf, stepS } from '../domain/ranges';
+import { NO_LINE } from '../domain/lines';
+import type { Line } from '../domain/lines';
+import { isLiveRange, spanOf } from '../domain/ranges';
 import type { Span } from '../domain/ranges';
+import type { Stretch } from '../domain/stretches';
 import { serverNowMs, tickMs } from './clock';
 import { assets, onFrame, recentOf } from './live';
+import { askSpan, extendHeld, lineOf, rememberedHeld, renewTail, stretchesOf, tailEveryMs, trimHeld } from './track_answers';
+import type { Grain, Held } from './track_answers';
 import { charted, range } from './view';
 
-/** How the points of one series stand for its samples. */
-export type Grain =
-  | { kind: 'samples' }
-  | { kind: 'steps'; stepS: number }
-  /** This page's own memory: the server keeps no past. */
-  | { kind: 'memory' };
-
+/** One series of the chart: a line of numbers, or stretches of words. */
 export interface Track {
   series: string;
   unit: string;
@@ -27,18 +24,12 @@ export interface Track {
   detail: string;
   grain: Grain;
   line: Line;
-  /** Samples within the range when it was asked for. */
-  samples: number;
+  stretches: readonly Stretch[] | null;
   /** This server holds everything only from here on, or null. */
   completeFromMs: number | null;
 }
 
-const RAW_MAX = 4_000; // samples drawn one by one; more than one per pixel shows nothing more
-const POINTS_PER_PIXEL = 0.5;
 const SETTLE_MS = 150; // of turning the wheel or dragging
-const MARGIN = 0.05; // asked for beyond each end, so that lines reach the edge
-const TAIL_EVERY_MS = 10_000; // what the socket conflated away is fetched this late at most
-const STEP_TAIL_EVERY_MIN_MS = 2_000;
 
 export const tracks = signal<readonly Track[]>([]);
 /** Stored bounds of the charted series together; known once `all` was asked for. */
@@ -54,16 +45,9 @@ export const shownSpan = computed<Span>(() => {
   return spanOf(now, untracked(serverNowMs), null);
 });
 
-/** Raw answers by series, from which lines are made and continued. */
-interface Held {
-  grain: Grain;
-  mean: Point[];
-  low: Point[];
-  high: Point[];
-}
-
 const held = new Map<string, Held>();
 const tailDueMs = new Map<string, number>();
+const extended = new Set<string>();
 let asking: AbortController | null = null;
 
 /** Follows series, range and width while the chart is on the page. Returns how to stop. */
@@ -98,16 +82,14 @@ export function refreshChart(): void {
 
 function placeTracks(): void {
   const known = new Map(tracks.value.map((track) => [track.series, track]));
-  tracks.value = charted.value.map((series) => {
-    const track = known.get(series) ?? emptyTrack(series);
-    return { ...track, state: 'loading' };
-  });
+  tracks.value = charted.value.map((series) => ({ ...(known.get(series) ?? emptyTrack(series)), state: 'loading' }));
   for (const series of held.keys()) if (!charted.value.includes(series)) held.delete(series);
 }
 
 function emptyTrack(series: string): Track {
   const unit = readingOf(series)?.unit ?? '';
-  return { series, unit, state: 'loading', detail: '', grain: { kind: 'samples' }, line: NO_LINE, samples: 0, completeFromMs: null };
+  const nothing = { line: NO_LINE, stretches: null, completeFromMs: null };
+  return { series, unit, state: 'loading', detail: '', grain: { kind: 'samples' }, ...nothing };
 }
 
 function readingOf(series: string) {
@@ -128,105 +110,51 @@ async function askAll(): Promise<void> {
 
 async function findStored(wanted: readonly string[], cancel: AbortSignal): Promise<void> {
   const nowMs = serverNowMs();
-  const firsts = await Promise.all(
-    wanted.map((series) => askFirstMs(series, nowMs, cancel).catch(() => null)),
-  );
-  const known = firsts.filter((each) => each !== null);
-  const lasts = wanted.map((series) => readingOf(series)?.tsMs ?? nowMs);
+  const firsts = await Promise.all(wanted.map((series) => askFirst(series, 0, nowMs, cancel).catch(() => null)));
   if (cancel.aborted) return;
+  const known = firsts.filter((each) => each !== null).map(({ tsMs }) => tsMs);
+  const lasts = wanted.map((series) => readingOf(series)?.tsMs ?? nowMs);
   stored.value = known.length === 0 ? null : { startMs: Math.min(...known), endMs: Math.max(...lasts) };
 }
 
 async function askTrack(series: string, span: Span, cancel: AbortSignal): Promise<void> {
   try {
-    const { found, unit, samples, completeFromMs } = await askSpan(series, span, cancel);
-    held.set(series, found);
-    tailDueMs.set(series, Date.now() + tailEveryMs(found.grain));
-    replaceTrack(series, {
-      unit: unit || (readingOf(series)?.unit ?? ''),
-      state: 'ready',
-      detail: '',
-      grain: found.grain,
-      line: lineOf(found),
-      samples,
-      completeFromMs,
-    });
+    take(series, await askSpan(series, span, plotWidthPx.value, cancel));
   } catch (error) {
     if (cancel.aborted) return;
     if (!(error instanceof ApiError)) throw error;
-    if (error.isAbsent && recentOf(series) !== undefined) return fallBackToMemory(series);
-    replaceTrack(series, { state: 'failed', detail: error.message });
+    const remembered = recentOf(series);
+    if (!error.isAbsent || remembered === undefined) replaceTrack(series, { state: 'failed', detail: error.message });
+    else take(series, rememberedHeld(readingOf(series)?.unit ?? '', remembered.since(0)));
   }
 }
 
-/** Single samples where they fit on the screen, else steps with their mean, lowest and highest. */
-async function askSpan(series: string, span: Span, cancel: AbortSignal) {
-  const marginMs = (span.endMs - span.startMs) * MARGIN;
-  const bounds = { series, startMs: span.startMs - marginMs, endMs: span.endMs + marginMs };
-  const step = stepS(span.endMs - span.startMs, Math.max(100, plotWidthPx.value * POINTS_PER_PIXEL));
-  const count = await askTelemetry({ ...bounds, aggregate: 'count', stepS: step }, cancel);
-  const samples = count.points.reduce((sum, [, each]) => sum + each, 0);
-  if (samples <= RAW_MAX) {
-    const raw = await askTelemetry({ ...bounds, aggregate: 'raw', stepS: 0 }, cancel);
-    const found: Held = { grain: { kind: 'samples' }, mean: raw.points, low: [], high: [] };
-    return { found, unit: raw.unit, samples, completeFromMs: raw.completeFromMs };
-  }
-  const found = await askSteps(bounds, step, cancel);
-  return { found, unit: count.unit, samples, completeFromMs: count.completeFromMs };
+function take(series: string, answer: Held): void {
+  held.set(series, answer);
+  tailDueMs.set(series, Date.now() + tailEveryMs(answer.grain));
+  const { grain, completeFromMs } = answer;
+  const unit = answer.unit || (readingOf(series)?.unit ?? '');
+  replaceTrack(series, { unit, state: 'ready', detail: '', grain, completeFromMs, ...drawnOf(answer) });
 }
 
-async function askSteps(
-  bounds: { series: string; startMs: number; endMs: number },
-  step: number,
-  cancel: AbortSignal,
-): Promise<Held> {
-  const [mean, low, high] = await Promise.all(
-    (['mean', 'min', 'max'] as const).map((aggregate) =>
-      askTelemetry({ ...bounds, aggregate, stepS: step }, cancel),
-    ),
-  );
-  const grain: Grain = { kind: 'steps', stepS: step };
-  return { grain, mean: mean!.points, low: low!.points, high: high!.points };
-}
-
-function lineOf({ grain, mean, low, high }: Held): Line {
-  return grain.kind === 'steps' ? steppedLine(mean, low, high, grain.stepS * 1000) : rawLine(mean);
+function drawnOf(answer: Held): Pick<Track, 'line' | 'stretches'> {
+  return { line: lineOf(answer), stretches: stretchesOf(answer, serverNowMs()) };
 }
 
 function replaceTrack(series: string, changes: Partial<Track>): void {
   tracks.value = tracks.value.map((track) => (track.series === series ? { ...track, ...changes } : track));
 }
 
-function fallBackToMemory(series: string): void {
-  const points = recentOf(series)?.since(0) ?? [];
-  const found: Held = { grain: { kind: 'memory' }, mean: [...points], low: [], high: [] };
-  held.set(series, found);
-  replaceTrack(series, {
-    unit: readingOf(series)?.unit ?? '',
-    state: 'ready',
-    detail: '',
-    grain: found.grain,
-    line: rawLine(found.mean),
-    samples: found.mean.length,
-  });
-}
-
-/** A frame brings the next samples of a live chart at once; steps wait for the server's answer. */
+/** A frame brings the next sample of a live chart at once. */
 function extend(asset: Asset): void {
   if (!isLiveRange(range.value)) return;
-  for (const track of tracks.value) {
-    if (!track.series.startsWith(`${asset.key}/`)) continue;
-    const reading = asset.readings.get(track.series.slice(asset.key.length + 1));
-    const found = held.get(track.series);
-    if (reading === undefined || found === undefined || found.grain.kind === 'steps') continue;
-    if (typeof reading.value === 'string') continue;
-    const newest = found.mean.at(-1)?.[0] ?? -Infinity;
-    if (reading.tsMs > newest) found.mean.push([reading.tsMs, Number(reading.value)]);
-    dirty.add(track.series);
+  for (const { series } of tracks.value) {
+    if (!series.startsWith(`${asset.key}/`)) continue;
+    const reading = asset.readings.get(series.slice(asset.key.length + 1));
+    const known = held.get(series);
+    if (reading !== undefined && known !== undefined && extendHeld(known, reading.tsMs, reading.value)) extended.add(series);
   }
 }
-
-const dirty = new Set<string>();
 
 /** Once a second: draws what came, forgets what left the range, asks for what is due. */
 function followTail(): void {
@@ -234,46 +162,25 @@ function followTail(): void {
   const span = shownSpan.value;
   const nowMs = Date.now();
   batch(() => {
-    for (const track of tracks.value) {
-      const found = held.get(track.series);
-      if (found === undefined) continue;
-      if (dirty.delete(track.series)) {
-        const keepMs = span.startMs - (span.endMs - span.startMs) * MARGIN;
-        found.mean = found.mean.filter(([tsMs]) => tsMs >= keepMs);
-        replaceTrack(track.series, { line: lineOf(found), samples: found.mean.length });
-      }
-      if (nowMs < (tailDueMs.get(track.series) ?? Infinity) || found.grain.kind === 'memory') continue;
-      tailDueMs.set(track.series, nowMs + tailEveryMs(found.grain));
-      void askTail(track.series, found, span);
+    for (const { series, stretches } of tracks.value) {
+      const known = held.get(series);
+      if (known === undefined) continue;
+      if (extended.delete(series)) {
+        trimHeld(known, span);
+        replaceTrack(series, drawnOf(known));
+      } else if (stretches !== null) replaceTrack(series, drawnOf(known)); // the last word goes on
+      if (nowMs < (tailDueMs.get(series) ?? Infinity) || known.grain.kind === 'memory') continue;
+      tailDueMs.set(series, nowMs + tailEveryMs(known.grain));
+      void askTail(series, known, span);
     }
   });
 }
 
-function tailEveryMs(grain: Grain): number {
-  return grain.kind === 'steps' ? Math.max(STEP_TAIL_EVERY_MIN_MS, grain.stepS * 1000) : TAIL_EVERY_MS;
-}
-
-/** The newest stretch again: what was conflated away, what came late, steps that have grown. */
-async function askTail(series: string, found: Held, span: Span): Promise<void> {
+async function askTail(series: string, known: Held, span: Span): Promise<void> {
   const cancel = asking?.signal ?? new AbortController().signal;
-  const { grain } = found;
-  const stepMs = grain.kind === 'steps' ? grain.stepS * 1000 : 0;
-  const backMs = Math.max(3 * TAIL_EVERY_MS, 3 * stepMs);
-  const fromMs = stepMs > 0 ? Math.floor((span.endMs - backMs) / stepMs) * stepMs : span.endMs - backMs;
-  const bounds = { series, startMs: fromMs, endMs: span.endMs + 60_000 };
   try {
-    if (grain.kind === 'steps') {
-      const tail = await askSteps(bounds, grain.stepS, cancel);
-      found.mean = continued(found.mean, tail.mean, fromMs);
-      found.low = continued(found.low, tail.low, fromMs);
-      found.high = continued(found.high, tail.high, fromMs);
-    } else {
-      const tail = await askTelemetry({ ...bounds, aggregate: 'raw', stepS: 0 }, cancel);
-      const toMs = tail.points.at(-1)?.[0] ?? fromMs;
-      const newer = found.mean.filter(([tsMs]) => tsMs > toMs); // came by socket, not yet stored
-      found.mean = [...continued(found.mean, tail.points, fromMs).filter(([tsMs]) => tsMs <= toMs), ...newer];
-    }
-    if (held.get(series) === found) replaceTrack(series, { line: lineOf(found) });
+    await renewTail(series, known, span.endMs, cancel);
+    if (held.get(series) === known) replaceTrack(series, drawnOf(known));
   } catch (error) {
     if (!cancel.aborted && !(error instanceof ApiError)) throw error; // the next tail asks again
   }

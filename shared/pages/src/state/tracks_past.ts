@@ -9,7 +9,7 @@ import type { TrailPoint } from './live';
 
 const VEHICLES_MAX = 16; // two questions each: a small part of the account's rate limit
 const SPAN_MS = 45 * 60_000; // a few haul cycles
-const STEP_S = 10;
+const STEP_S = 5; // a truck at full speed drives 80 m meanwhile
 
 /** Asks once per vehicle, one after the other. Returns how to stop. */
 export function startPast(): () => void {

@@ -79,7 +79,7 @@ function AccountMark() {
   return (
     <span class="account">
       <span class="who">
-        <b>{username}</b>
+        <b title={username}>{username}</b>
         <i>{roles.map((role) => role.replaceAll('_', ' ')).join(', ') || 'no role yet'}</i>
       </span>
       <button class="quiet" onClick={() => void signOut()} title="Sign out">

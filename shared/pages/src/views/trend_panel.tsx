@@ -126,7 +126,7 @@ function RangeLine({ span, isLoading }: { span: Span; isLoading: boolean }) {
 }
 
 function describe(span: Span): string {
-  const names = tracks.value.map(({ series, grain }) => `${series} (${grainText(grain)})`).join(', ');
+  const names = tracks.value.map(({ series, grain, stretches }) => `${series} (${grainText(grain, stretches !== null)})`).join(', ');
   return `Chart of ${names}, ${spanText(span.endMs - span.startMs)} up to ${momentText(span.endMs, zone.value)} ${zoneText(span.endMs, zone.value)}. Arrow keys move, plus and minus zoom.`;
 }
 

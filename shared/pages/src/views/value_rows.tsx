@@ -108,18 +108,16 @@ export function ReadingLine({ row, frame, nowMs }: { row: ReadingRow; frame: Fra
         {!stale && reading.flags.length === 0 && <span class="good">good</span>}
       </span>
       <span role="gridcell" class="c-chart">
-        {!isText && (
-          <button
-            class="quiet"
-            tabIndex={-1}
-            aria-pressed={inChart}
-            aria-label={`${inChart ? 'Remove' : 'Chart'} ${asset.name} ${metric}`}
-            title={inChart ? 'Remove from the chart' : 'Add to the chart (Enter)'}
-            onClick={() => toggleCharted(series)}
-          >
-            <Icon name="chart" />
-          </button>
-        )}
+        <button
+          class="quiet"
+          tabIndex={-1}
+          aria-pressed={inChart}
+          aria-label={`${inChart ? 'Remove' : 'Chart'} ${asset.name} ${metric}`}
+          title={inChart ? 'Remove from the chart' : 'Add to the chart (Enter)'}
+          onClick={() => toggleCharted(series)}
+        >
+          <Icon name="chart" />
+        </button>
       </span>
     </div>
   );
