@@ -6,6 +6,7 @@ edge.uplink.session.
 
 import asyncio
 import contextlib
+import os
 import socket
 import ssl
 from pathlib import Path
@@ -222,5 +223,7 @@ def _reason(error: object) -> str:
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return f"certificate refused: {error.certificate_error}"
     if isinstance(error, aiohttp.ClientConnectorError):
-        return str(error.os_error.strerror or error.os_error)
+        number = error.os_error.errno  # its own text is the address once more
+        known = number is not None and number > 0  # resolver errors are negative
+        return os.strerror(number) if known else str(error.os_error.strerror or error.os_error)
     return str(error) or type(error).__name__

@@ -41,10 +41,10 @@ class Scene:
 
 
 @contextlib.asynccontextmanager
-async def scene(folder: Path, *, silence_timeout_s: float = 45.0) -> AsyncGenerator[Scene]:
+async def scene(folder: Path, **limits: float) -> AsyncGenerator[Scene]:
     """Give a connected hostile edge, and check at the end that an honest one is still served."""
     site, store = SyncSite(folder), MemoryInboxStore()
-    limits = {"credit_bytes": FRAME_SIZE_MAX_BYTES, "silence_timeout_s": silence_timeout_s}
+    limits = {"credit_bytes": FRAME_SIZE_MAX_BYTES, **limits}
     async with site.listening(store, limits=limits) as listener:
         async with hostile_edge(site, listener, "kaduna/edge-2") as edge:
             yield Scene(edge, store, site, listener)
@@ -182,6 +182,14 @@ async def test_many_rude_edges_at_once_harm_nobody(tmp_path: Path) -> None:
         async with asyncio.TaskGroup() as group:
             for number in range(20):
                 group.create_task(be_rude(number))
+
+
+async def test_a_full_house_is_told_to_come_back_later(tmp_path: Path) -> None:
+    async with scene(tmp_path, sessions_max=1) as on:
+        await greeted(on.edge)
+        async with hostile_edge(on.site, on.listener, "kaduna/edge-3") as late:
+            await late.say(make_hello(edge_id="edge-3"))
+            assert refusals(await late.hear_all()) == ["busy"]
 
 
 async def test_leaving_politely_is_answered(tmp_path: Path) -> None:
