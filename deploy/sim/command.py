@@ -82,8 +82,7 @@ def sim(
 ) -> None:
     """Run the simulated mine: haul trucks, pumps, a ventilated section, workers.
 
-    Time stamps are always the wall clock's; `--speed` lets the mine itself run faster, so that a
-    shift of haulage passes in minutes.
+    Time stamps are the wall clock's; with `--speed` a shift of haulage passes in minutes.
 
     Examples:
       headframe sim --mqtt 127.0.0.1:1883 --credentials .state/credentials.json

@@ -8,6 +8,7 @@ import typer
 
 from deploy.errors import SiteError
 from deploy.publisher import BrokerAddress, parse_address
+from deploy.sim.scenarios import scenario_names
 from deploy.site.announcements import Announcer
 from deploy.site.options import SiteOptions, parse_rate_limit
 from deploy.site.site import run_site
@@ -33,6 +34,10 @@ _TlsCert = Annotated[Path | None, typer.Option(help="Certificate chain for the w
 _TlsKey = Annotated[Path | None, typer.Option(help="Key of that certificate, PEM.")]
 _Insecure = Annotated[bool, typer.Option("--insecure", help="Serve other machines without TLS.")]
 _NoSim = Annotated[bool, typer.Option("--no-sim", help="Without the simulated mine.")]
+_Scenario = Annotated[
+    str | None,
+    typer.Option(help=f"Script for the simulated mine: {', '.join(scenario_names())}."),
+]
 _RateLimit = Annotated[
     str | None, typer.Option(metavar="N|off", help="Requests a minute, per account and address.")
 ]
@@ -64,6 +69,7 @@ def up(
     tls_key: _TlsKey = None,
     insecure: _Insecure = False,
     no_sim: _NoSim = False,
+    scenario: _Scenario = None,
     rate_limit: _RateLimit = None,
     postgres: _Postgres = None,
     mqtt: _Mqtt = None,
@@ -96,6 +102,7 @@ def up(
             tls_key=tls_key.absolute() if tls_key else None,
             insecure=insecure,
             with_sim=not no_sim,
+            scenario=scenario,
             rate_limit_per_minute=parse_rate_limit(rate_limit),
             postgres_url=postgres,
             broker=BrokerAddress(*parse_address(mqtt)) if mqtt else None,

@@ -20,6 +20,7 @@ class Wiring:
     options: SiteOptions
     state: StateDir
     sync_port: int
+    satellite_port: int | None  # of the simulated satellite link, where a scenario is played
     database: str  # libpq text or URL
     database_password_file: Path | None
     edge_username: str | None  # at the broker
@@ -30,6 +31,26 @@ class Wiring:
     def certificates(self) -> SiteCertificates:
         """The keys and certificates of the site."""
         return SiteCertificates(self.state.certificates)
+
+    @property
+    def sync_address(self) -> str:
+        """Return where central's listener is reached."""
+        host = "127.0.0.1" if self.sync_host == "0.0.0.0" else self.sync_host  # noqa: S104
+        return f"{bracketed(host)}:{self.sync_port}"
+
+    @property
+    def dialled_sync(self) -> str:
+        """Return what the edge dials: central, or the simulated satellite before it."""
+        if self.satellite_port is None:
+            return self.sync_address
+        return f"127.0.0.1:{self.satellite_port}"
+
+    @property
+    def satellite(self) -> str | None:
+        """Return the relay the simulator runs, as LISTEN=TARGET, if there is one."""
+        if self.satellite_port is None:
+            return None
+        return f"{self.dialled_sync}={self.sync_address}"
 
     @property
     def sync_host(self) -> str:
@@ -63,7 +84,6 @@ def edge_configuration(wiring: Wiring) -> str:
     """Return the edge's configuration as TOML."""
     options, certificates = wiring.options, wiring.certificates
     broker = options.broker
-    dialled = "127.0.0.1" if wiring.sync_host == "0.0.0.0" else wiring.sync_host  # noqa: S104
     table: TomlTable = {
         "site": SITE,
         "edge_id": EDGE_ID,
@@ -76,7 +96,7 @@ def edge_configuration(wiring: Wiring) -> str:
             "refusals_file": wiring.refusals_file,
         },
         "uplink": {
-            "url": f"wss://{bracketed(dialled)}:{wiring.sync_port}/sync/v1",
+            "url": f"wss://{wiring.dialled_sync}/sync/v1",
             "ca_file": certificates.authority,
             "cert_file": certificates.edge,
             "key_file": certificates.edge_key,

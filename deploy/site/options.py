@@ -6,6 +6,7 @@ from pathlib import Path
 
 from deploy.errors import SiteUsageError
 from deploy.publisher import BrokerAddress
+from deploy.sim.scenarios import read_scenario
 
 SITE = "kaduna"
 EDGE_ID = "edge-1"
@@ -27,6 +28,7 @@ class SiteOptions:
     tls_key: Path | None = None
     insecure: bool = False
     with_sim: bool = True
+    scenario: str | None = None  # a script of the simulated mine; its satellite link is played, too
     rate_limit_per_minute: int | None = None  # None: the defaults; RATE_LIMIT_OFF: none
     postgres_url: str | None = None
     broker: BrokerAddress | None = None
@@ -73,6 +75,10 @@ def check_options(options: SiteOptions) -> None:
             f"--host {options.host}: other machines could reach the site without encryption;"
             " give --tls-cert and --tls-key, or --insecure if that is meant"
         )
+    if options.scenario is not None:
+        if not options.with_sim:
+            raise SiteUsageError("--scenario: the simulated mine plays it; leave out --no-sim")
+        read_scenario(options.scenario)
     if options.broker_credentials is not None and options.broker is None:
         raise SiteUsageError("--mqtt-credentials: only with --mqtt HOST:PORT")
 

@@ -75,6 +75,7 @@ async def prepare_site(options: SiteOptions, state: StateDir, clock: Clock) -> S
         if given
         else (dialled_mqtt(options), options.mqtt_port),
         sim_credentials=broker.sim_credentials,
+        satellite=wiring.satellite,
     )
 
 
@@ -135,6 +136,10 @@ def _sim_credentials(state: StateDir, login: Login) -> Path:
     return file
 
 
+def _satellite_port(options: SiteOptions, state: StateDir) -> int | None:
+    return remembered_port(state, "satellite") if options.scenario is not None else None
+
+
 def _wiring(
     options: SiteOptions, state: StateDir, cluster: Cluster | None, broker: _Broker
 ) -> Wiring:
@@ -149,6 +154,7 @@ def _wiring(
         options=options,
         state=state,
         sync_port=options.sync_port or remembered_port(state, "sync"),
+        satellite_port=_satellite_port(options, state),
         database=database,
         database_password_file=password_file,
         edge_username=broker.edge.username or None,

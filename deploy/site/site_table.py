@@ -50,6 +50,7 @@ class SiteParts:
     accounts: CentralAccounts
     broker_address: tuple[str, int]
     sim_credentials: Path | None
+    satellite: str | None  # LISTEN=TARGET of the simulated link, where a scenario is played
 
 
 def child_table(parts: SiteParts) -> list[ChildSpec]:
@@ -159,6 +160,10 @@ def _sim(parts: SiteParts) -> ChildSpec:
     options = ["--site", SITE, "--mqtt", f"{bracketed(host)}:{port}"]
     if parts.sim_credentials is not None:
         options += ["--credentials", str(parts.sim_credentials)]
+    if parts.options.scenario is not None:
+        options += ["--scenario", parts.options.scenario]
+    if parts.satellite is not None:
+        options += ["--satellite", parts.satellite]
     command = (*own_program("headframe"), "sim", *options)
     return ChildSpec(SIM, lambda: Launch(command, parts.state.root), TIMES[SIM])
 

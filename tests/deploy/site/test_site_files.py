@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from deploy.publisher import BrokerAddress
 from deploy.site.certificates import SiteCertificates
 from deploy.site.configuration_files import Wiring, central_configuration, edge_configuration
 from deploy.site.credentials import Login, broker_login, ensure_credentials
-from deploy.site.options import SiteOptions
+from deploy.site.options import SiteOptions, check_options
 from deploy.site.private_files import kept_password, write_private
 from deploy.site.runtime_dir import SOCKET_PATH_MAX_BYTES, open_runtime_dir
 from deploy.site.state_dir import StateDir, open_state_dir
@@ -34,6 +35,7 @@ def wiring(state: StateDir, options: SiteOptions) -> Wiring:
     return Wiring(
         options=options,
         state=state,
+        satellite_port=None,
         sync_port=8443,
         database="host='/run/x' dbname=headframe",
         database_password_file=state.secrets / "postgres-application",
@@ -161,3 +163,19 @@ def test_a_deep_state_directory_has_its_sockets_elsewhere_and_keeps_the_place(
         other.rmdir()
     finally:
         folder.rmdir()
+
+
+def test_a_scenario_puts_the_simulated_satellite_between_edge_and_central(state: StateDir) -> None:
+    played = replace(
+        wiring(state, SiteOptions(state.root, scenario="satellite-cut")), satellite_port=7443
+    )
+    config = EdgeConfig.model_validate(tomllib.loads(edge_configuration(played)))
+    assert config.uplink.url == "wss://127.0.0.1:7443/sync/v1"
+    assert played.satellite == "127.0.0.1:7443=127.0.0.1:8443"
+
+
+def test_a_scenario_needs_the_simulated_mine(state: StateDir) -> None:
+    with pytest.raises(SiteUsageError, match="--scenario"):
+        check_options(SiteOptions(state.root, scenario="satellite-cut", with_sim=False))
+    with pytest.raises(SiteUsageError, match="gas-inflow, satellite-cut"):
+        check_options(SiteOptions(state.root, scenario="volcano"))
