@@ -92,6 +92,16 @@ class BrokerConnection(asyncio.BufferedProtocol):
         self._received_s = self._sent_s = monotonic_s()
         self._acknowledge = self.acknowledge  # one bound method: receipts are grouped by it
 
+    @property
+    def is_reading(self) -> bool:
+        """Tell whether messages come in.
+
+        A broker that resumes a session sends its backlog at once and may put the SUBACK behind it:
+        minutes later, where the backlog is long.
+        """
+        resumes = self.stage is Stage.SUBSCRIBING and self.session_present
+        return resumes or self.stage is Stage.READING
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send CONNECT."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it

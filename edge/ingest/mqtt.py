@@ -173,7 +173,7 @@ class MqttReader:
         )
 
     async def _until_reading(self, connection: BrokerConnection) -> None:
-        while connection.stage is not Stage.READING:
+        while not connection.is_reading:
             if connection.stage is Stage.LOST:
                 raise BrokerError(connection.error or "lost")
             connection.progress.clear()

@@ -26,7 +26,7 @@ port: {client_port}
 http: "127.0.0.1:{monitor_port}"
 max_payload: 8388608
 jetstream {{ store_dir: "{folder}/jetstream", max_mem: 64M, max_file: 2G }}
-mqtt {{ host: 127.0.0.1, port: {port}, max_ack_pending: {max_ack_pending}, ack_wait: "30s" }}
+mqtt {{ host: 127.0.0.1, port: {port}, max_ack_pending: {max_ack_pending}, ack_wait: "5s" }}
 """
 
 _MOSQUITTO_CONFIGURATION = """

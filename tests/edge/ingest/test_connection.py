@@ -74,6 +74,17 @@ async def test_takes_messages_of_an_old_session_before_it_is_subscribed(life: In
     assert acknowledged(line.transport.taken()) == [5]
 
 
+async def test_a_resumed_session_reads_before_its_subscription_is_confirmed(
+    life: IngestLife,
+) -> None:
+    fresh, resumed = new_line(life), new_line(life)
+    fresh.transport.feed(connack(session_present=False))
+    resumed.transport.feed(connack(session_present=True))
+    assert (fresh.connection.is_reading, resumed.connection.is_reading) == (False, True)
+    fresh.transport.feed(suback(1, 1))
+    assert fresh.connection.is_reading
+
+
 async def test_acknowledges_after_the_commit_in_one_write(life: IngestLife) -> None:
     line = new_line(life)
     line.greet()
