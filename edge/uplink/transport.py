@@ -224,6 +224,7 @@ def _reason(error: object) -> str:
         return f"certificate refused: {error.certificate_error}"
     if isinstance(error, aiohttp.ClientConnectorError):
         number = error.os_error.errno  # its own text is the address once more
-        known = number is not None and number > 0  # resolver errors are negative
-        return os.strerror(number) if known else str(error.os_error.strerror or error.os_error)
+        if number is not None and number > 0:  # errors of the resolver are negative
+            return os.strerror(number)
+        return str(error.os_error.strerror or error.os_error)
     return str(error) or type(error).__name__

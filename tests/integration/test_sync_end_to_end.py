@@ -32,7 +32,6 @@ Row = tuple[int, bytes, bytes]
 async def inbox_on(url: str) -> AsyncGenerator[tuple[PostgresInbox, Database]]:
     """Give central's inbox on a database."""
     database = Database(DatabaseConfig(url=url), application="test")
-    await database.open()
     metrics = StoreMetrics(CollectorRegistry())
     try:
         yield PostgresInbox(database, SystemClock(), metrics), database
