@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
+from functools import lru_cache
 
 from shared.ids import SeriesName
 
@@ -33,6 +34,7 @@ class Quality(IntFlag):
     EDGE_TIME = 64  # the device sent no time; the edge's own was taken
 
 
+@lru_cache(1024)  # asked for every value that is shown; only a few combinations occur
 def quality_name(quality: int) -> str:
     """Return the names of the set bits joined by ``+``, or ``good``."""
     names = [flag.name.lower() for flag in Quality if flag and quality & flag and flag.name]

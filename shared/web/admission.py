@@ -9,6 +9,7 @@ import secrets
 from collections.abc import MutableMapping
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from itertools import count
 
 from shared.access.roles import Role
 from shared.access.tokens import Principal, TokenVerifier
@@ -76,6 +77,9 @@ class Admission:
         self._verifier = verifier
         self._accounts = _limiter(per_account)
         self._addresses = _limiter(per_address)
+        # Unique, not secret: a random beginning for this process, then a count.
+        self._id_start = secrets.token_hex(8)
+        self._id_count = count()
 
     def admit(
         self,
@@ -89,7 +93,7 @@ class Admission:
         principal, refusal = self._identify(authorization)
         now_s = self._clock.monotonic_s()
         return Visit(
-            request_id=_chosen_id(request_id),
+            request_id=self._chosen_id(request_id),
             started_s=now_s,
             principal=principal,
             refusal=refusal,
@@ -121,6 +125,11 @@ class Admission:
         except AccessError as error:
             return None, str(error)
 
+    def _chosen_id(self, offered: str | None) -> str:
+        if offered is not None and _REQUEST_ID.fullmatch(offered):
+            return offered
+        return f"{self._id_start}{next(self._id_count):016x}"
+
     def _allowance(
         self,
         principal: Principal | None,
@@ -142,9 +151,3 @@ class Admission:
 
 def _limiter(limit: int) -> WindowLimiter:
     return WindowLimiter(limit=limit, window_s=RATE_WINDOW_S, keys_max=RATE_KEYS_MAX)
-
-
-def _chosen_id(offered: str | None) -> str:
-    if offered is not None and _REQUEST_ID.fullmatch(offered):
-        return offered
-    return secrets.token_hex(16)

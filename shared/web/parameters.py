@@ -37,6 +37,8 @@ class RequestReading:
 
     def query(self, model: type[ModelT], values: MultiMapping[str]) -> ModelT | None:
         """Return the query as ``model``, or ``None`` after noting what is wrong with it."""
+        if not values and model is NoParameters:
+            return model.model_construct()
         raw: dict[str, Any] = {}
         for name in dict.fromkeys(values.keys()):
             texts = values.getall(name)
@@ -50,6 +52,8 @@ class RequestReading:
 
     def path(self, model: type[ModelT], values: Mapping[str, str]) -> ModelT | None:
         """Return the path's variable parts as ``model``, or ``None`` after noting mistakes."""
+        if not values and model is NoParameters:
+            return model.model_construct()
         return self._validate(model, dict(values), show_values=True)
 
     def body(self, model: type[ModelT], value: Any) -> ModelT | None:
