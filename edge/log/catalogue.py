@@ -7,8 +7,8 @@ atomic, so no lock is needed.
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
-from edge.log.meta import SeriesRow
 from edge.log.segments import Entries, SourceRow
+from edge.log.series_rows import SeriesRow
 from shared.domain.samples import Series, ValueType
 from shared.ids import SeriesName
 

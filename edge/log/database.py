@@ -219,6 +219,17 @@ def open_reader(file: Path, *, immutable: bool = False) -> Database:
         return Database(file, connection)
 
 
+def typed_row(file: Path, row: Row, types: tuple[type, ...]) -> Row:
+    """Return ``row`` if its columns are of these types: damage can give NULL in any of them.
+
+    Raises:
+        LogDamagedError: if they are not.
+    """
+    if tuple(map(type, row)) != types:
+        raise LogDamagedError(f"{file}: damaged: a row has columns of other types")
+    return row
+
+
 class _LogErrors:
     # No generator: one would cost 2 µs at each statement.
     __slots__ = ("_file",)
@@ -237,6 +248,8 @@ class _LogErrors:
                 raise LogDamagedError(f"{self._file}: damaged: {error}") from error
             case apsw.IOError() if getattr(error, "extendedresult", None) in _UNREADABLE:
                 raise LogDamagedError(f"{self._file}: damaged: cannot be read: {error}") from error
+            case UnicodeDecodeError():  # a text that nobody wrote
+                raise LogDamagedError(f"{self._file}: damaged: {error}") from error
             case apsw.Error():
                 raise LogError(f"{self._file}: {type(error).__name__}: {error}") from error
             case _:

@@ -52,6 +52,17 @@ class SegmentFacts:
 View = tuple[SegmentFacts, ...]  # the segments of a lane, ascending; the last is being written
 
 
+@dataclass(frozen=True, slots=True)
+class LaneView:
+    """What a reader of a lane must know, as of one moment."""
+
+    segments: View
+    lost: Ranges
+
+
+NO_VIEW = LaneView((), Ranges())
+
+
 def overlapping(view: Sequence[SegmentFacts], first_seq: int, last_seq: int) -> list[SegmentFacts]:
     """Return the segments that may hold numbers of the range, ascending."""
     return [

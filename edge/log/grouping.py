@@ -5,7 +5,6 @@ or its body would not fit the frame that carries it to central.
 """
 
 import hashlib
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -53,7 +52,6 @@ class EncodedBatch:
     recv_min_ms: int
     recv_max_ms: int
     sha256: bytes
-    crc32: int
     body: bytes
 
 
@@ -94,7 +92,6 @@ def encode_group(batches: Sequence[PendingBatch], value_types: Sequence[int]) ->
             recv_min_ms=recv_min_ms,
             recv_max_ms=recv_max_ms,
             sha256=hashlib.sha256(body).digest(),
-            crc32=zlib.crc32(body),
             body=body,
         )
         for first in range(0, len(rows), SAMPLES_PER_BATCH_MAX)

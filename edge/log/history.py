@@ -80,7 +80,8 @@ class Search:
         rows = database.stream(_SELECT, first_seq, below_seq - 1, self.start_ms, self.end_ms)
         self.below_seq = first_seq
         with contextlib.closing(rows):
-            for count, row in enumerate(map(batch_row, rows), start=1):
+            for count, columns in enumerate(rows, start=1):
+                row = batch_row(facts.file, columns)
                 self._look_at(row)
                 if count == BATCHES_PER_STEP:
                     self.below_seq = row.seq

@@ -14,10 +14,11 @@ from typing import TypeVar, assert_never
 
 from edge.config import LogConfig
 from edge.errors import LogError, LogFullError
+from edge.log.facts import NO_VIEW
 from edge.log.history import EFFORT_MAX_S, search_of
 from edge.log.opening import Opened, open_log
 from edge.log.quarantine import open_quarantine_reader
-from edge.log.reader import read_batches
+from edge.log.reader import Wanted, read_batches
 from edge.log.records import (
     TELEMETRY_LANE,
     Committed,
@@ -139,15 +140,10 @@ class Journal:
             LogError: if the disk cannot be read.
         """
         for _ in range(_READ_ATTEMPTS):
+            view = self._store.views.get(lane, NO_VIEW)
+            wanted = Wanted(first_seq, last_seq, size_max_bytes, view.lost)
             result = await self._read(
-                partial(
-                    read_batches,
-                    self._opened.readers,
-                    self._store.views.get(lane, ()),
-                    first_seq=first_seq,
-                    last_seq=last_seq,
-                    size_max_bytes=size_max_bytes,
-                )
+                partial(read_batches, self._opened.readers, view.segments, wanted)
             )
             if result.suspect is None or result.batches:
                 return result.batches
@@ -167,7 +163,7 @@ class Journal:
         """
         search = search_of(
             self._opened.readers,
-            self._store.views.get(TELEMETRY_LANE, ()),
+            self._store.views.get(TELEMETRY_LANE, NO_VIEW).segments,
             series_ix=series_ix,
             span_ms=(start_ms, end_ms),
             limit=samples_max,

@@ -7,9 +7,9 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from edge.errors import LogError
+from edge.errors import LogDamagedError, LogError
 from edge.log.catalogue import Catalogue
-from edge.log.chain import CHAIN_START, BatchRow, link
+from edge.log.chain import CHAIN_START, BatchRow, chained_row, link
 from edge.log.database import Checkpoint, Database, open_writer
 from edge.log.facts import SegmentFacts, View
 from edge.log.grouping import EncodedBatch
@@ -70,6 +70,7 @@ class LaneLog:
         self._copied_bytes = 0  # of the write-ahead log, by the last checkpoint
         self._reserved = shop.meta.reserved(self.lane).seq
         self.last_seq = newest.summary.last_seq
+        self.suspects: set[int] = set()  # first numbers of sealed segments found to be damaged
         self.settlement = Settlement(self.lane, shop.meta)
         self.settlement.set_acked(self.settlement.acked, self.view(), self._count)
         self.settlement.keep_only(one.first_seq for one in self.view())
@@ -191,19 +192,7 @@ class LaneLog:
         head = self._newest.summary.head
         rows: list[BatchRow] = []
         for seq, batch in enumerate(batches, start=self.last_seq + 1):
-            row = BatchRow(
-                seq=seq,
-                n=batch.n,
-                t_min_ms=batch.t_min_ms,
-                t_max_ms=batch.t_max_ms,
-                recv_min_ms=batch.recv_min_ms,
-                recv_max_ms=batch.recv_max_ms,
-                series_count=series_count,
-                sha256=batch.sha256,
-                prev_hash=head,
-                crc32=batch.crc32,
-                body=batch.body,
-            )
+            row = chained_row(batch, seq=seq, series_count=series_count, prev_hash=head)
             head = link(self._shop.identity.install_uuid, self.lane, row)
             rows.append(row)
         return rows, head
@@ -281,8 +270,12 @@ class LaneLog:
     def _count(self, facts: SegmentFacts, first_seq: int, last_seq: int) -> Tally:
         if facts.file == self._newest.database.file:
             return tally_between(self._newest.database, first_seq, last_seq)
-        with self._shop.readers.use(facts) as database:
-            return tally_between(database, first_seq, last_seq)
+        try:
+            with self._shop.readers.use(facts) as database:
+                return tally_between(database, first_seq, last_seq)
+        except LogDamagedError:
+            self.suspects.add(facts.first_seq)  # counted anew once it is repaired
+            return Tally()
 
     def _find_oldest_owed_ms(self) -> int | None:
         view = self.view()
@@ -292,8 +285,12 @@ class LaneLog:
         facts = next(one for one in reversed(view) if one.first_seq <= owed)
         if facts.file == self._newest.database.file:
             return _recv_min_ms(self._newest.database, owed)
-        with self._shop.readers.use(facts) as database:
-            return _recv_min_ms(database, owed)
+        try:
+            with self._shop.readers.use(facts) as database:
+                return _recv_min_ms(database, owed)
+        except LogDamagedError:
+            self.suspects.add(facts.first_seq)
+            return facts.summary.recv_min_ms
 
 
 def _size_bytes(database: Database) -> int:

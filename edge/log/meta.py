@@ -4,6 +4,7 @@ Everything here can be missing: acknowledgements then start from nothing (centra
 holds), and the segments give the rest. Owns the file; decides nothing.
 """
 
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +12,7 @@ from typing import NamedTuple
 from edge.log.database import Checkpoint, Database
 from edge.log.formats import FileFormat, open_or_create
 from edge.log.records import LostRange
+from edge.log.series_rows import SERIES_TABLE, SeriesRow, insert_series, read_series
 from edge.log.tally import Tally
 from shared.clock import Clock
 from shared.sync.ranges import Ranges
@@ -22,8 +24,8 @@ _FORMAT = FileFormat(
     version=1,
     schema="""
 CREATE TABLE setting(name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-CREATE TABLE acked(lane INTEGER, first INTEGER, last INTEGER NOT NULL, PRIMARY KEY(lane, first))
-    STRICT, WITHOUT ROWID;
+CREATE TABLE acked(lane INTEGER, first INTEGER, last INTEGER NOT NULL, crc32 INTEGER NOT NULL,
+    PRIMARY KEY(lane, first)) STRICT, WITHOUT ROWID;
 CREATE TABLE settled(lane INTEGER, first_seq INTEGER, batches INTEGER NOT NULL,
     samples INTEGER NOT NULL, body_bytes INTEGER NOT NULL, PRIMARY KEY(lane, first_seq))
     STRICT, WITHOUT ROWID;
@@ -31,12 +33,9 @@ CREATE TABLE lost(lane INTEGER, first INTEGER, last INTEGER NOT NULL, reason TEX
     detected_ms INTEGER NOT NULL, PRIMARY KEY(lane, first, last)) STRICT, WITHOUT ROWID;
 CREATE TABLE reserved(lane INTEGER PRIMARY KEY, seq INTEGER NOT NULL, newest INTEGER NOT NULL)
     STRICT;
-CREATE TABLE series(ix INTEGER PRIMARY KEY, kind TEXT NOT NULL, asset_id TEXT NOT NULL,
-    metric TEXT NOT NULL, unit TEXT NOT NULL, value_type INTEGER NOT NULL) STRICT;
-""",
+"""
+    + SERIES_TABLE,
 )
-
-SeriesRow = tuple[int, str, str, str, str, int]
 
 
 class Reserved(NamedTuple):
@@ -67,7 +66,15 @@ class Meta:
 
     def acked(self, lane: int) -> Ranges:
         """Return what central holds of ``lane``."""
-        return _ranges(self._database.rows("SELECT first, last FROM acked WHERE lane = ?", lane))
+        rows = self._database.rows("SELECT first, last, crc32 FROM acked WHERE lane = ?", lane)
+        # A changed bit must not let a batch go that central does not hold.
+        return Ranges.of(
+            *(
+                (first, last)
+                for first, last, crc32 in rows
+                if crc32 == _span_crc32(lane, first, last) and first <= last
+            )
+        )
 
     def settled(self, lane: int) -> dict[int, Tally]:
         """Return by first sequence number how much of each segment is settled."""
@@ -86,8 +93,8 @@ class Meta:
                 [(lane, first) for first, _ in gone],
             )
             self._database.execute_many(
-                "INSERT OR REPLACE INTO acked(lane, first, last) VALUES(?, ?, ?)",
-                [(lane, first, last) for first, last in fresh],
+                "INSERT OR REPLACE INTO acked VALUES(?, ?, ?, ?)",
+                [(lane, first, last, _span_crc32(lane, first, last)) for first, last in fresh],
             )
             self._database.execute_many(
                 "INSERT OR REPLACE INTO settled VALUES(?, ?, ?, ?, ?)",
@@ -139,20 +146,12 @@ class Meta:
 
     def series(self) -> list[SeriesRow]:
         """Return the second copy of the catalogue, in order."""
-        rows = self._database.rows(
-            "SELECT ix, kind, asset_id, metric, unit, value_type FROM series ORDER BY ix"
-        )
-        return [
-            (ix, kind, asset, metric, unit, kind_of)
-            for ix, kind, asset, metric, unit, kind_of in rows
-        ]
+        return read_series(self._database)
 
     def add_series(self, rows: Iterable[SeriesRow]) -> None:
         """Add to the second copy of the catalogue; what is there already stays."""
         with self._database.transaction():
-            self._database.execute_many(
-                "INSERT OR IGNORE INTO series VALUES(?, ?, ?, ?, ?, ?)", rows
-            )
+            insert_series(self._database, rows)
 
     def close(self) -> None:
         """Write everything into the file itself and close it."""
@@ -178,5 +177,5 @@ def open_meta(file: Path, clock: Clock) -> Meta:
     return Meta(open_or_create(file, _FORMAT, clock))
 
 
-def _ranges(spans: Iterable[tuple[int, ...]]) -> Ranges:
-    return Ranges.of(*((int(first), int(last)) for first, last in spans))
+def _span_crc32(lane: int, first: int, last: int) -> int:
+    return zlib.crc32(f"{lane} {first} {last}".encode())

@@ -18,6 +18,7 @@ from edge.log.facts import SegmentFacts, View, overlapping
 from edge.log.layout import is_whole
 from edge.log.records import StoredBatch
 from edge.log.segments import stream_batches
+from shared.sync.ranges import Ranges
 
 OPEN_FILES_MAX = 8  # the uplink reads in at most two places, charts in one
 READ_BATCHES_MAX = 1_024  # keeps one read transaction in the tens of milliseconds
@@ -68,22 +69,28 @@ class ReadResult:
     suspect: SegmentFacts | None
 
 
-def read_batches(
-    readers: SegmentReaders, view: View, *, first_seq: int, last_seq: int, size_max_bytes: int
-) -> ReadResult:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a caller asks for; ``lost`` are the numbers that need not be there."""
+
+    first_seq: int
+    last_seq: int
+    size_max_bytes: int
+    lost: Ranges
+
+
+def read_batches(readers: SegmentReaders, view: View, wanted: Wanted) -> ReadResult:
     """Return the batches of the range that are held, ascending, as far as their size allows.
 
-    At least one is returned if there is any, however large. A batch that is not what was written
-    ends the result and names its segment.
+    At least one is returned if there is any, however large. A batch that is not what was written,
+    or is not there and should be, ends the result and names its segment.
     """
     found: list[StoredBatch] = []
-    left_bytes = size_max_bytes
-    for facts in overlapping(view, first_seq, last_seq):
+    left_bytes = wanted.size_max_bytes
+    for facts in overlapping(view, wanted.first_seq, wanted.last_seq):
         try:
             with readers.use(facts) as database:
-                left_bytes = _read_into(
-                    found, database, facts.header.lane, (first_seq, last_seq), left_bytes
-                )
+                left_bytes = _read_into(found, database, facts, wanted, left_bytes)
         except LogError as error:
             if not facts.file.exists():  # removed meanwhile: central has all of it
                 continue
@@ -98,21 +105,29 @@ def read_batches(
 def _read_into(
     found: list[StoredBatch],
     database: Database,
-    lane: int,
-    wanted: tuple[int, int],
+    facts: SegmentFacts,
+    wanted: Wanted,
     left_bytes: int,
 ) -> int:
-    """Add batches to ``found``; return how many bytes are left, 0 when no more may be read."""
-    with contextlib.closing(stream_batches(database, *wanted)) as rows:
+    """Add batches to ``found``; return how many bytes are left, 0 when no more may be read.
+
+    A damaged index makes SQLite skip rows without a word: numbers are checked for holes.
+    """
+    expected = max(wanted.first_seq, facts.first_seq)
+    with contextlib.closing(stream_batches(database, expected, wanted.last_seq)) as rows:
         for row in rows:
             if found and len(row.body) > left_bytes:
                 return 0
-            if not is_intact(row):
-                raise LogDamagedError(f"{database.file}: damaged: batch {row.seq}")
-            found.append(stored_batch(lane, row))
+            if not is_intact(row) or wanted.lost.missing(expected, row.seq - 1):
+                raise LogDamagedError(f"{database.file}: damaged: batch {expected}")
+            found.append(stored_batch(facts.header.lane, row))
+            expected = row.seq + 1
             left_bytes -= len(row.body)
             if left_bytes <= 0 or len(found) >= READ_BATCHES_MAX:
                 return 0
+    end = min(wanted.last_seq, facts.last_seq) if facts.sealed else 0
+    if wanted.lost.missing(expected, end):
+        raise LogDamagedError(f"{database.file}: damaged: batch {expected}")
     return left_bytes
 
 

@@ -23,12 +23,11 @@ from edge.log.layout import (
     remove_database,
     rename_durably,
 )
-from edge.log.meta import Meta, SeriesRow
+from edge.log.meta import Meta
 from edge.log.recent import Columns, encode_tail, merge_tails
 from edge.log.records import Identity
 from edge.log.salvage import (
     check_chain,
-    read_series,
     read_sources,
     salvage_segment,
     summarise,
@@ -47,6 +46,7 @@ from edge.log.segments import (
     read_summary,
     stream_batches,
 )
+from edge.log.series_rows import SeriesRow, read_series
 from edge.log.settlement import Settlement
 from edge.log.tail import read_tail
 from shared.clock import Clock
@@ -280,6 +280,7 @@ def _salvage(
         finding.next_seq = last_seq + 1
     else:
         last_seq = following - 1
+    site.meta.forget_segments(name.lane, [name.first_seq])  # what was counted in it is no more
     missing = salvaged.present.missing(name.first_seq, last_seq)
     finding.damaged = finding.damaged.union(missing)
     finding.series.extend(salvaged.series)

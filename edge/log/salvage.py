@@ -22,7 +22,6 @@ from edge.log.layout import (
     remove_database,
     rename_durably,
 )
-from edge.log.meta import SeriesRow
 from edge.log.recent import encode_tail
 from edge.log.segments import (
     Entries,
@@ -34,6 +33,7 @@ from edge.log.segments import (
     stream_batches,
     write_segment,
 )
+from edge.log.series_rows import SeriesRow, read_series
 from edge.log.tail import read_tail
 from edge.log.tally import Tally
 from shared.sync.ranges import SEQ_MAX, Ranges
@@ -146,15 +146,13 @@ def _read_catalogue(
     return series, sources, tail
 
 
-def read_series(database: Database) -> list[SeriesRow]:
-    """Return the catalogue of a segment; errors as `Database`."""
-    rows = database.rows("SELECT ix, kind, asset_id, metric, unit, value_type FROM series")
-    return [(ix, kind, asset, metric, unit, of) for ix, kind, asset, metric, unit, of in rows]
-
-
 def read_sources(database: Database) -> list[SourceRow]:
     """Return the sources of a segment; errors as `Database`."""
-    return [(ix, topic) for ix, topic in database.rows("SELECT ix, topic FROM source")]
+    return [
+        (ix, topic)
+        for ix, topic in database.rows("SELECT ix, topic FROM source")
+        if type(ix) is int and type(topic) is str
+    ]
 
 
 def _copy_batches(file: Path, target: Database, header: SegmentHeader) -> tuple[Ranges, bool]:
@@ -163,11 +161,12 @@ def _copy_batches(file: Path, target: Database, header: SegmentHeader) -> tuple[
     Also tells whether the last batch there ever was is certainly among them.
     """
     copied: set[int] = set()
-    forward = _copy_stream(file, target, copied, newest_first=False)
-    end_known = forward or _copy_stream(file, target, copied, newest_first=True)
-    if not forward:
-        _copy_carved(file, target, copied, header)
-    return Ranges.of_numbers(copied), end_known
+    end_seq = _copy_stream(file, target, copied, newest_first=False)
+    if end_seq is None:
+        end_seq = _copy_stream(file, target, copied, newest_first=True)
+    # Also where all went well: a damaged index makes SQLite pass over rows without an error.
+    _copy_carved(file, target, copied, header)
+    return Ranges.of_numbers(copied), end_seq is not None and end_seq == max(copied)
 
 
 def _copy_carved(file: Path, target: Database, copied: set[int], header: SegmentHeader) -> None:
@@ -193,9 +192,14 @@ def _fits(row: BatchRow, target: Database, header: SegmentHeader) -> bool:
         )
 
 
-def _copy_stream(file: Path, target: Database, copied: set[int], *, newest_first: bool) -> bool:
-    """Copy until an error or a number that is there; tell whether the file's end was read."""
-    end_read = False
+def _copy_stream(
+    file: Path, target: Database, copied: set[int], *, newest_first: bool
+) -> int | None:
+    """Copy until the end, an error or a number that is there.
+
+    Returns the number of the last batch of the file, or None if it was not reached or not intact.
+    """
+    end_seq: int | None = None
     try:
         with (
             open_reader(file) as source,
@@ -203,18 +207,20 @@ def _copy_stream(file: Path, target: Database, copied: set[int], *, newest_first
                 stream_batches(source, 0, SEQ_MAX, newest_first=newest_first)
             ) as rows,
         ):
-            for row in rows:
-                end_read = newest_first
+            for place, row in enumerate(rows):
                 if row.seq in copied:
                     break
-                if is_intact(row):
+                intact = is_intact(row)
+                if intact:
                     insert_batches(target, [row])
                     copied.add(row.seq)
+                if not newest_first or place == 0:
+                    end_seq = row.seq if intact else None
     except LogFullError:
         raise
     except LogError:
-        return end_read
-    return True
+        return end_seq if newest_first else None
+    return end_seq
 
 
 def summarise(database: Database, header: SegmentHeader) -> SegmentSummary | None:

@@ -5,13 +5,14 @@ without any other file. It is written by one connection only, and never again on
 """
 
 import contextlib
+import zlib
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge.errors import LogDamagedError
-from edge.log.chain import BatchRow
-from edge.log.database import Checkpoint, Database, open_writer
+from edge.log.chain import HASH_BYTES, BatchRow
+from edge.log.database import Checkpoint, Database, Row, open_writer, typed_row
 from edge.log.formats import FileFormat, check_format, create_tables
 from edge.log.layout import (
     UNFINISHED_PREFIX,
@@ -20,7 +21,7 @@ from edge.log.layout import (
     remove_database,
     rename_durably,
 )
-from edge.log.meta import SeriesRow
+from edge.log.series_rows import SERIES_TABLE, SeriesRow, insert_series
 from edge.log.tail import TailTable
 from edge.log.tally import Tally
 
@@ -37,14 +38,15 @@ CREATE TABLE batch(seq INTEGER PRIMARY KEY, n INTEGER NOT NULL, t_min INTEGER NO
     t_max INTEGER NOT NULL, recv_min INTEGER NOT NULL, recv_max INTEGER NOT NULL,
     series_count INTEGER NOT NULL, sha256 BLOB NOT NULL, prev_hash BLOB NOT NULL,
     crc32 INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
-CREATE TABLE series(ix INTEGER PRIMARY KEY, kind TEXT NOT NULL, asset_id TEXT NOT NULL,
-    metric TEXT NOT NULL, unit TEXT NOT NULL, value_type INTEGER NOT NULL) STRICT;
+"""
+    + SERIES_TABLE
+    + """
 CREATE TABLE source(ix INTEGER PRIMARY KEY, topic TEXT NOT NULL) STRICT;
 CREATE TABLE recent(ix INTEGER PRIMARY KEY, n INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
 CREATE TABLE summary(last_seq INTEGER NOT NULL, batches INTEGER NOT NULL,
     samples INTEGER NOT NULL, body_bytes INTEGER NOT NULL, t_min INTEGER NOT NULL,
     t_max INTEGER NOT NULL, recv_min INTEGER NOT NULL, recv_max INTEGER NOT NULL,
-    head BLOB NOT NULL) STRICT;
+    head BLOB NOT NULL, crc32 INTEGER NOT NULL) STRICT;
 """,
 )
 
@@ -53,6 +55,11 @@ _BATCH_COLUMNS = (
 )
 _INSERT_BATCH = f"INSERT INTO batch({_BATCH_COLUMNS}) VALUES(?,?,?,?,?,?,?,?,?,?,?)"
 _SELECT_BATCH = f"SELECT {_BATCH_COLUMNS} FROM batch WHERE seq BETWEEN ? AND ?"  # noqa: S608 a literal of this module
+
+
+_BATCH_TYPES = (*(int,) * 7, bytes, bytes, int, bytes)
+_HEADER_TYPES = (str, str, str, int, int, bytes)
+_SUMMARY_TYPES = (*(int,) * 8, bytes, int)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +174,7 @@ def write_segment(
 def insert_entries(database: Database, entries: Entries) -> None:
     """Add catalogue entries inside a transaction of the caller."""
     if entries.series:
-        database.execute_many("INSERT INTO series VALUES(?, ?, ?, ?, ?, ?)", entries.series)
+        insert_series(database, entries.series)
     if entries.sources:
         database.execute_many("INSERT INTO source VALUES(?, ?)", entries.sources)
 
@@ -201,7 +208,9 @@ def read_header(database: Database) -> SegmentHeader:
     row = database.row("SELECT site, edge_id, install_uuid, lane, first_seq, prev_hash FROM header")
     if row is None:
         raise LogDamagedError(f"{database.file}: damaged: the segment has no header")
-    site, edge_id, install_uuid, lane, first_seq, prev_hash = row
+    site, edge_id, install_uuid, lane, first_seq, prev_hash = typed_row(
+        database.file, row, _HEADER_TYPES
+    )
     return SegmentHeader(
         site=site,
         edge_id=edge_id,
@@ -213,15 +222,20 @@ def read_header(database: Database) -> SegmentHeader:
 
 
 def read_summary(database: Database) -> SegmentSummary | None:
-    """Return what was noted when the segment was sealed, or None when it was not."""
+    """Return what was noted when the segment was sealed, or None when it was not.
+
+    Raises:
+        LogDamagedError: if it is not what was noted.
+    """
     row = database.row(
-        "SELECT last_seq, batches, samples, body_bytes, t_min, t_max, recv_min, recv_max, head"
-        " FROM summary"
+        "SELECT last_seq, batches, samples, body_bytes, t_min, t_max, recv_min, recv_max, head,"
+        " crc32 FROM summary"
     )
     if row is None:
         return None
-    last_seq, batches, samples, body_bytes, t_min, t_max, recv_min, recv_max, head = row
-    return SegmentSummary(
+    typed_row(database.file, row, _SUMMARY_TYPES)
+    last_seq, batches, samples, body_bytes, t_min, t_max, recv_min, recv_max, head, crc32 = row
+    summary = SegmentSummary(
         last_seq=last_seq,
         total=Tally(batches, samples, body_bytes),
         t_min_ms=t_min,
@@ -230,12 +244,22 @@ def read_summary(database: Database) -> SegmentSummary | None:
         recv_max_ms=recv_max,
         head=head,
     )
+    if _summary_crc32(summary) != crc32:
+        raise LogDamagedError(f"{database.file}: damaged: the summary's checksum is wrong")
+    return summary
 
 
 def insert_summary(database: Database, summary: SegmentSummary) -> None:
     """Mark the segment as sealed."""
     database.execute(
-        "INSERT INTO summary VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO summary VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        *_summary_columns(summary),
+        _summary_crc32(summary),
+    )
+
+
+def _summary_columns(summary: SegmentSummary) -> tuple[int | bytes, ...]:
+    return (
         summary.last_seq,
         summary.total.batches,
         summary.total.samples,
@@ -246,6 +270,10 @@ def insert_summary(database: Database, summary: SegmentSummary) -> None:
         summary.recv_max_ms,
         summary.head,
     )
+
+
+def _summary_crc32(summary: SegmentSummary) -> int:
+    return zlib.crc32(repr(_summary_columns(summary)).encode())
 
 
 def tally_between(database: Database, first_seq: int, last_seq: int) -> Tally:
@@ -266,24 +294,32 @@ def stream_batches(
     order = " ORDER BY seq DESC" if newest_first else " ORDER BY seq"
     with contextlib.closing(database.stream(_SELECT_BATCH + order, first_seq, last_seq)) as rows:
         for row in rows:
-            yield batch_row(row)
+            yield batch_row(database.file, row)
 
 
-def batch_row(row: Sequence[object]) -> BatchRow:
-    """Return one row of the batch table, in the order of its columns."""
-    seq, n, t_min, t_max, recv_min, recv_max, series_count, sha256, prev_hash, crc32, body = row
+def batch_row(file: Path, row: Row) -> BatchRow:
+    """Return one row of the batch table, in the order of its columns.
+
+    Raises:
+        LogDamagedError: if it cannot be one.
+    """
+    seq, n, t_min, t_max, recv_min, recv_max, series_count, sha256, prev_hash, crc32, body = (
+        typed_row(file, row, _BATCH_TYPES)
+    )
+    if len(sha256) != HASH_BYTES or len(prev_hash) != HASH_BYTES or min(n, series_count) < 0:
+        raise LogDamagedError(f"{file}: damaged: batch {seq}")
     return BatchRow(
-        seq=seq,  # pyright: ignore[reportArgumentType] STRICT tables guarantee the types
-        n=n,  # pyright: ignore[reportArgumentType] as above
-        t_min_ms=t_min,  # pyright: ignore[reportArgumentType] as above
-        t_max_ms=t_max,  # pyright: ignore[reportArgumentType] as above
-        recv_min_ms=recv_min,  # pyright: ignore[reportArgumentType] as above
-        recv_max_ms=recv_max,  # pyright: ignore[reportArgumentType] as above
-        series_count=series_count,  # pyright: ignore[reportArgumentType] as above
-        sha256=sha256,  # pyright: ignore[reportArgumentType] as above
-        prev_hash=prev_hash,  # pyright: ignore[reportArgumentType] as above
-        crc32=crc32,  # pyright: ignore[reportArgumentType] as above
-        body=body,  # pyright: ignore[reportArgumentType] as above
+        seq=seq,
+        n=n,
+        t_min_ms=t_min,
+        t_max_ms=t_max,
+        recv_min_ms=recv_min,
+        recv_max_ms=recv_max,
+        series_count=series_count,
+        sha256=sha256,
+        prev_hash=prev_hash,
+        crc32=crc32,
+        body=body,
     )
 
 

@@ -14,7 +14,7 @@ from edge.config import LogConfig
 from edge.errors import LogError, LogFullError
 from edge.log.ballast import Ballast
 from edge.log.catalogue import Catalogue
-from edge.log.facts import View
+from edge.log.facts import NO_VIEW, LaneView
 from edge.log.grouping import EncodedBatch, encode_group
 from edge.log.lane import LaneLog, Workshop
 from edge.log.quarantine import Quarantine
@@ -69,7 +69,7 @@ class Store:
         self._free_bytes = self._site.layout.free_bytes()
         self._lost: tuple[LostRange, ...] = self._meta.lost()
         self._lane_states: dict[int, LaneState] = {}
-        self.views: Mapping[int, View] = {}
+        self.views: Mapping[int, LaneView] = {}
         self._look_at_disk()
         self._copy_series()
         self._publish(self._lanes)
@@ -249,6 +249,9 @@ class Store:
     def _maintain_lane(self, lane: int, now_s: float) -> None:
         try:
             log = self._lane(lane)
+            if log.suspects:
+                self._reopen(lane, frozenset(log.suspects))
+                log = self._lane(lane)
             if log.maintain(self._segment_size_bytes):
                 self._publish((lane,))
             log.settlement.save()
@@ -278,7 +281,7 @@ class Store:
         old = self._lanes.pop(lane, None)
         if old is not None:
             old.abandon()
-        for facts in self.views.get(lane, ()):
+        for facts in self.views.get(lane, NO_VIEW).segments:
             with self._readers.exclude(facts.file):
                 pass
         self._open(lane, suspects)
@@ -307,7 +310,9 @@ class Store:
             log = self._lanes.get(lane)
             if log is not None:
                 self._lane_states = {**self._lane_states, lane: log.state()}
-                self.views = {**self.views, lane: log.view()}
+                self.views = {
+                    **self.views, lane: LaneView(log.view(), log.settlement.lost)
+                }  # fmt: skip
         counts = self._quarantine.counts
         self.state = LogState(
             lanes=self._lane_states,

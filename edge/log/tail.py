@@ -4,6 +4,7 @@ Owns the rows; `edge.log.recent` owns their bytes. Small rows are merged now and
 beyond what must be remembered are deleted, so that reading it at start stays short.
 """
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -102,8 +103,6 @@ def read_tail(database: Database, first_ix: int = 0) -> Columns:
     """
     parts: list[Columns] = []
     for (body,) in database.rows("SELECT body FROM recent WHERE ix >= ? ORDER BY ix", first_ix):
-        try:
-            parts.append(decode_tail(body))
-        except LogDamagedError:
-            continue
+        with contextlib.suppress(LogDamagedError):
+            parts.append(decode_tail(bytes(body or b"")))
     return merge_tails(parts)
