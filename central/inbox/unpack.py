@@ -30,6 +30,8 @@ def prepare(claims: Sequence[Claim], maps: Mapping[EpochKey, SeriesMap]) -> Prep
             tables.append(_unpacked(claim, maps.get(claim.key.epoch_key, _NO_SERIES)))
         except PoisonError as error:
             poison.append(Poison(claim.key, error.reason, error.detail))
+        except Exception as error:  # noqa: BLE001 - the edge of one batch: it must not stop the others
+            poison.append(Poison(claim.key, "internal_error", repr(error)))
     return _written(tables, tuple(poison))
 
 

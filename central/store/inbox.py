@@ -22,6 +22,7 @@ from central.store.queries import load_queries
 from central.store.settlement import BatchKey, Settlement, key_of, settle
 from central.store.text_escape import escape_text
 from shared.clock import Clock
+from shared.logs import get_log
 from shared.sync.frames import Batch, Hello, Report, SeriesEntry
 from shared.sync.ranges import Ranges
 
@@ -35,6 +36,8 @@ SESSION_STALE_S = 20.0  # silent for longer: its process died; three beats may b
 SESSION_KEEP_DAYS = 90
 
 Row = dict[str, Any]
+
+_log = get_log("inbox")
 
 
 class PostgresInbox:
@@ -82,7 +85,7 @@ class PostgresInbox:
         """
         started_s = self._clock.monotonic_s()
         try:
-            await self._partitions.ensure({day_of(now_ms)}, now_ms)
+            await self._make_room(now_ms)
             async with self._database.transaction() as connection:
                 await self._put_series(connection, grant, series)
                 settlement = await self._put_batches(connection, grant, batches, now_ms)
@@ -135,6 +138,16 @@ class PostgresInbox:
                 "session_ids": [UUID(session_id) for session_id in self._open],
             }
             await self._database.rows(self._session_sql["beat"], parameters)
+
+    async def _make_room(self, now_ms: int) -> None:
+        """Make today's partition; a lock that is not free is no reason to refuse batches.
+
+        They go to the default partition then, and move when the partition is made.
+        """
+        try:
+            await self._partitions.ensure({day_of(now_ms)}, now_ms)
+        except StoreError as error:
+            _log.info("today's partition could not be made yet", error=str(error))
 
     async def _grant(self, connection: Connection, hello: Hello) -> SessionGrant:
         names: Row = {"site": hello.site, "edge_id": hello.edge_id}

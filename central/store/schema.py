@@ -23,6 +23,8 @@ from central.store.failures import failure_of, translated
 _MIGRATION_LOCK = 0x68656164_6672616D  # "headfram": any number that nobody else takes
 _LOCK_WAIT_S = 10  # another process is migrating; its steps are short, and we try again
 _LOCK_TIMEOUT_S = 5  # a step waits for a table no longer: what queues behind it would stand still
+_SERVER_VERSION_MIN = 150_000  # multiranges, storage and locking as tested
+_ENCODING = "UTF8"  # any other cannot hold what devices send
 _STATEMENT_TIMEOUT_S = 600  # building an index on a day partition takes seconds, not more
 _FOLDER = Path(__file__).parent / "migrations"
 
@@ -77,17 +79,40 @@ def _connect(address: str) -> psycopg.Connection:
         application_name="headframe-migrate",
         connect_timeout=CONNECT_TIMEOUT_S,
     )
+    try:
+        _prepare(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: psycopg.Connection) -> None:
+    _refuse_unsuitable(connection)
     # A session lock: it outlives each step's transaction and falls with the connection.
     _set(connection, "lock_timeout", _LOCK_WAIT_S)
     connection.execute("SELECT pg_advisory_lock(%s)", (_MIGRATION_LOCK,))
     _set(connection, "lock_timeout", _LOCK_TIMEOUT_S)
     _set(connection, "statement_timeout", _STATEMENT_TIMEOUT_S)
     name = sql.Identifier(SCHEMA_NAME)
-    connection.execute("SET client_min_messages = warning")  # "already exists" is no news
-    connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(name))
+    # Asked first: a role that owns the schema need not have the right to make one.
+    found = connection.execute("SELECT FROM pg_namespace WHERE nspname = %s", (SCHEMA_NAME,))
+    if found.fetchone() is None:
+        connection.execute(sql.SQL("CREATE SCHEMA {}").format(name))
     connection.execute(sql.SQL("SET search_path = {}").format(name))
     connection.autocommit = False
-    return connection
+
+
+def _refuse_unsuitable(connection: psycopg.Connection) -> None:
+    version = connection.info.server_version
+    encoding = connection.info.parameter_status("server_encoding")
+    if version < _SERVER_VERSION_MIN:
+        raise SchemaError(f"PostgreSQL 15 or later is needed, this server is {version // 10_000}")
+    if encoding != _ENCODING:
+        raise SchemaError(
+            f"the database must have encoding {_ENCODING}, this one has {encoding}: "
+            "create another one (CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0)"
+        )
 
 
 def _set(connection: psycopg.Connection, name: str, seconds: int) -> None:

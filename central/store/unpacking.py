@@ -30,9 +30,9 @@ from central.store.queries import load_queries
 from central.store.text_escape import escape_text
 from shared.clock import Clock
 
-# Samples of one transaction: decoding and sorting this many takes about 100 MB and COPY some two
-# seconds, well inside the statement timeout. A single batch may be larger and goes alone.
-SAMPLES_PER_TRANSACTION_MAX = 500_000
+# Samples of one transaction: a few tenths of a second. Live values behind a backlog wait no longer,
+# and DDL that needs the inbox for a moment gets its turn. A larger batch goes alone.
+SAMPLES_PER_TRANSACTION_MAX = 100_000
 
 Row = dict[str, Any]
 _EMPTY_MAP = SeriesMap(np.empty(0, np.uint32), np.empty(0, np.int32), np.empty(0, np.uint8))

@@ -149,7 +149,7 @@ class PostgresServer:
             f"password={self.password} dbname={database}"
         )
 
-    def execute(self, *statements: sql.Composed) -> None:
+    def execute(self, *statements: sql.Composed | sql.SQL) -> None:
         """Run statements as the superuser, outside transactions."""
         with psycopg.connect(self.superuser_url("postgres"), autocommit=True) as connection:
             for statement in statements:

@@ -15,7 +15,7 @@ ON CONFLICT DO NOTHING;
 -- lock_edge: the row lock makes sessions of one edge queue up, so that epochs are granted in order
 SELECT e.site_id, e.edge_node_id FROM site s JOIN edge_node e USING (site_id)
 WHERE s.name = %(site)s AND e.name = %(edge_id)s
-FOR UPDATE OF e;
+FOR NO KEY UPDATE OF e;
 
 -- grant_epoch: an installation keeps its epoch; a new one gets one that was never used here
 INSERT INTO sync_epoch (site_id, edge_node_id, epoch, install_uuid)

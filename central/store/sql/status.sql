@@ -21,15 +21,24 @@ WHERE t.name = %(site)s AND r.epoch = (
 )
 ORDER BY r.edge_node_id, r.lane;
 
--- pending: what is acknowledged and not yet unpacked, by edge; the partial index holds only these
+-- pending: what is acknowledged and not yet unpacked, by edge; bounded, as this is looked at often
 SELECT b.edge_node_id, count(*)
-FROM site AS t JOIN sync_batch AS b USING (site_id)
-WHERE t.name = %(site)s AND b.state = 'received'
+FROM (
+    SELECT site_id, edge_node_id FROM sync_batch WHERE state = 'received'
+    LIMIT %(counted_max)s
+) AS b
+JOIN site AS t USING (site_id)
+WHERE t.name = %(site)s
 GROUP BY b.edge_node_id;
 
 -- backlog: the same over all sites, for the metrics
-SELECT count(*), coalesce(extract(epoch FROM now() - min(received_at)), 0)::float8
-FROM sync_batch WHERE state = 'received';
+SELECT
+    (SELECT count(*) FROM (
+        SELECT FROM sync_batch WHERE state = 'received' LIMIT %(counted_max)s
+    ) AS counted),
+    coalesce(extract(epoch FROM now() - (
+        SELECT min(received_at) FROM sync_batch WHERE state = 'received'
+    )), 0)::float8;
 
 -- quarantined: for the metrics
 SELECT count(*) FROM sync_quarantine;

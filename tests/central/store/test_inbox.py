@@ -232,3 +232,18 @@ async def test_an_inbox_day_gets_its_partition_with_the_first_batch(world: Centr
     assert await world.sql("SELECT tableoid::regclass::text FROM sync_batch") == [
         "sync_batch_d20261123"
     ]
+
+
+async def test_a_partition_that_cannot_be_made_now_stops_no_batch(world: CentralWorld) -> None:
+    grant = await world.session()
+    with psycopg.connect(world.url, options="-c search_path=headframe") as reader:
+        reader.execute("SELECT count(*) FROM sync_batch_default")  # its lock lasts to the end
+        result = await world.store(grant, batch_of_body(1, b"x", 1))
+    assert result.stored == {LANE: Ranges.of((1, 1))}
+    assert await world.sql("SELECT tableoid::regclass::text FROM sync_batch") == [
+        "sync_batch_default"
+    ]
+    await world.store(grant, batch_of_body(2, b"y", 1))
+    assert await world.sql("SELECT DISTINCT tableoid::regclass::text FROM sync_batch") == [
+        "sync_batch_d20261123"
+    ]

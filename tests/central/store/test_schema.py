@@ -11,6 +11,7 @@ from central.errors import SchemaError, StoreError
 from central.store.address import SCHEMA_NAME
 from central.store.models import Model
 from central.store.schema import known_revision, upgrade_schema
+from tests.support.postgres import PostgresServer
 
 # Everything about the tables but what a model cannot say (fill factors, storage) and the
 # partitions, which are made at run time.
@@ -118,3 +119,22 @@ def test_the_application_role_owns_its_schema_and_is_no_superuser(database_url: 
             (SCHEMA_NAME,),
         ).fetchone()
     assert row == (False, False, False, "headframe", "headframe")
+
+
+def test_refuses_a_database_that_cannot_hold_every_text(postgres_server: PostgresServer) -> None:
+    postgres_server.execute(
+        SQL("CREATE DATABASE latin OWNER headframe ENCODING 'LATIN1' TEMPLATE template0")
+    )
+    with pytest.raises(SchemaError, match="UTF8"):
+        upgrade_schema(postgres_server.url("latin"))
+    postgres_server.drop_database("latin")
+
+
+def test_a_role_that_owns_only_its_schema_is_enough(
+    postgres_server: PostgresServer, empty_database_url: str
+) -> None:
+    with psycopg.connect(empty_database_url, autocommit=True) as owner:
+        name = owner.info.dbname
+        owner.execute("CREATE SCHEMA headframe")
+    postgres_server.execute(SQL("ALTER DATABASE {} OWNER TO postgres").format(Identifier(name)))
+    assert upgrade_schema(empty_database_url) == known_revision()
