@@ -24,8 +24,14 @@ const NO_IMAGE = 'data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEA
 
 // Packages whose code or fonts end up in what is served; their licences go along.
 const SHIPPED = [
-  '@fontsource-variable/inter', '@preact/signals', '@preact/signals-core',
-  'leaflet', 'preact', 'redoc', 'swagger-ui-dist', 'uplot',
+  '@fontsource-variable/inter',
+  '@preact/signals',
+  '@preact/signals-core',
+  'leaflet',
+  'preact',
+  'redoc',
+  'swagger-ui-dist',
+  'uplot',
 ];
 
 async function copyViewers(target) {

@@ -45,6 +45,11 @@ describe('the address', () => {
 
   it('charts at most four series, each once', () => {
     const names = ['a', 'b', 'a', 'c', 'd', 'e'].map((id) => `kaduna/sensor/${id}/ch4_pct`);
-    expect(readAddress(`#series=${names.join(',')}`).series.map((name) => name.split('/')[2])).toEqual(['a', 'b', 'c', 'd']);
+    expect(readAddress(`#series=${names.join(',')}`).series.map((name) => name.split('/')[2])).toEqual([
+      'a',
+      'b',
+      'c',
+      'd',
+    ]);
   });
 });

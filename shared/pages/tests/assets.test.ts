@@ -11,7 +11,15 @@ function reading(value: number, tsMs: number): Reading {
 function asset(tsMs: number, readings: Record<string, Reading>, changes: Partial<Asset> = {}): Asset {
   const key = 'kaduna/sensor/gas-1';
   const plain = { key, site: 'kaduna', kind: 'sensor' as const, id: 'gas-1', name: 'gas-1' };
-  return { ...plain, status: 'online', connection: 'online', tsMs, place: null, readings: new Map(Object.entries(readings)), ...changes };
+  return {
+    ...plain,
+    status: 'online',
+    connection: 'online',
+    tsMs,
+    place: null,
+    readings: new Map(Object.entries(readings)),
+    ...changes,
+  };
 }
 
 const HERE = { latDeg: 10.5, lngDeg: 7.4, altitudeM: null, accuracyM: null, zone: 'pit', level: 'surface' };
@@ -37,7 +45,10 @@ describe('merging assets', () => {
   it('tells new assets and new metrics, which make lists longer', () => {
     const known = new Map<string, Asset>();
     expect(mergeAsset(known, asset(1, { a_c: reading(1, 1) }))).toMatchObject({ isNew: true, newMetrics: 1 });
-    expect(mergeAsset(known, asset(2, { b_c: reading(1, 2) }))).toMatchObject({ isNew: false, newMetrics: 1 });
+    expect(mergeAsset(known, asset(2, { b_c: reading(1, 2) }))).toMatchObject({
+      isNew: false,
+      newMetrics: 1,
+    });
   });
 
   it('learns how often a series usually comes', () => {
@@ -51,8 +62,15 @@ describe('merging assets', () => {
   it('keeps zone and level when a position does not name them', () => {
     const known = new Map<string, Asset>();
     mergeAsset(known, asset(1, {}, { place: HERE }));
-    const merged = mergeAsset(known, asset(2, {}, { place: { ...HERE, lngDeg: 7.5, zone: null, level: null } }));
+    const merged = mergeAsset(
+      known,
+      asset(2, {}, { place: { ...HERE, lngDeg: 7.5, zone: null, level: null } }),
+    );
     expect(merged.moved).toBe(true);
-    expect(known.get('kaduna/sensor/gas-1')!.place).toMatchObject({ lngDeg: 7.5, zone: 'pit', level: 'surface' });
+    expect(known.get('kaduna/sensor/gas-1')!.place).toMatchObject({
+      lngDeg: 7.5,
+      zone: 'pit',
+      level: 'surface',
+    });
   });
 });

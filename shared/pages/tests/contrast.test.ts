@@ -9,7 +9,11 @@ const MARK = 3; // lines, outlines and symbols (1.4.11)
 /** Foreground, ground, least contrast. */
 const PAIRS: readonly (readonly [string, string, number])[] = [
   ...['ground', 'panel', 'raised', 'head', 'hover', 'picked', 'plan'].flatMap(
-    (ground) => [['text', ground, TEXT], ['muted', ground, TEXT]] as const,
+    (ground) =>
+      [
+        ['text', ground, TEXT],
+        ['muted', ground, TEXT],
+      ] as const,
   ),
   ['accent', 'panel', TEXT],
   ['accent', 'picked', TEXT],
@@ -55,7 +59,9 @@ describe.each([
 
 function read(block: RegExp): Record<string, string> {
   const body = block.exec(tokens)?.[1] ?? '';
-  return Object.fromEntries([...body.matchAll(/--([a-z0-9-]+):\s*(#[0-9a-f]{6});/g)].map(([, name, color]) => [name, color]));
+  return Object.fromEntries(
+    [...body.matchAll(/--([a-z0-9-]+):\s*(#[0-9a-f]{6});/g)].map(([, name, color]) => [name, color]),
+  );
 }
 
 function contrast(a: string, b: string): number {

@@ -17,7 +17,11 @@ describe('distances', () => {
 describe('the graticule', () => {
   it('takes readable steps', () => {
     expect(graticuleStepDeg(0.009, 5)).toBeCloseTo(0.002);
-    expect(graticuleLines(7.4182, 7.4241, 0.002)).toEqual([expect.closeTo(7.42), expect.closeTo(7.422), expect.closeTo(7.424)]);
+    expect(graticuleLines(7.4182, 7.4241, 0.002)).toEqual([
+      expect.closeTo(7.42),
+      expect.closeTo(7.422),
+      expect.closeTo(7.424),
+    ]);
   });
 
   it('labels with as many digits as the step needs', () => {
@@ -58,6 +62,9 @@ describe('the plan', () => {
     plan.addSighting(at(0, 0), 'workshop', 'surface');
     plan.addSighting(at(0, 0), 'workshop', 'level-170');
     plan.addSighting(at(1, 1), 'workshop', 'level-170'); // within the same cell
-    expect(plan.zones().map(({ level, points }) => [level, points.length])).toEqual([['surface', 1], ['level-170', 1]]);
+    expect(plan.zones().map(({ level, points }) => [level, points.length])).toEqual([
+      ['surface', 1],
+      ['level-170', 1],
+    ]);
   });
 });

@@ -1,7 +1,16 @@
 // Points made ready to be drawn: gaps stay gaps.
 
 import { describe, expect, it } from 'vitest';
-import { aligned, continued, gapAfterMs, isolated, nearest, rawLine, steppedLine, summary } from '../src/domain/lines';
+import {
+  aligned,
+  continued,
+  gapAfterMs,
+  isolated,
+  nearest,
+  rawLine,
+  steppedLine,
+  summary,
+} from '../src/domain/lines';
 import type { Line, Point } from '../src/domain/lines';
 
 const everySecond = (seconds: number[]): Point[] => seconds.map((second) => [second * 1000, second]);
@@ -24,7 +33,21 @@ describe('raw samples', () => {
 
 describe('steps', () => {
   it('stand in the middle of their step, with their band', () => {
-    const line = steppedLine([[0, 5], [10_000, 6]], [[0, 4], [10_000, 5]], [[0, 7], [10_000, 9]], 10_000);
+    const line = steppedLine(
+      [
+        [0, 5],
+        [10_000, 6],
+      ],
+      [
+        [0, 4],
+        [10_000, 5],
+      ],
+      [
+        [0, 7],
+        [10_000, 9],
+      ],
+      10_000,
+    );
     expect(line).toEqual({ times: [5_000, 15_000], values: [5, 6], low: [4, 5], high: [7, 9] });
   });
 
@@ -34,13 +57,23 @@ describe('steps', () => {
   });
 
   it('show a step without samples as a gap, also in the band', () => {
-    const mean: Point[] = [[0, 1], [10_000, 1], [20_000, 1], [60_000, 1]];
+    const mean: Point[] = [
+      [0, 1],
+      [10_000, 1],
+      [20_000, 1],
+      [60_000, 1],
+    ];
     const line = steppedLine(mean, mean, mean, 10_000);
     expect([line.values[3], line.low![3], line.high![3]]).toEqual([null, null, null]);
   });
 
   it('finer than the sensor samples are joined nevertheless', () => {
-    const mean: Point[] = [[0, 1], [60_000, 2], [120_000, 3], [180_000, 4]];
+    const mean: Point[] = [
+      [0, 1],
+      [60_000, 2],
+      [120_000, 3],
+      [180_000, 4],
+    ];
     expect(steppedLine(mean, mean, mean, 5_000).values).not.toContain(null);
   });
 });
@@ -52,8 +85,14 @@ describe('alignment', () => {
   it('brings every line onto the same times', () => {
     const [times, valuesA, , , valuesB, lowB, highB] = aligned([a, b]);
     expect(times).toEqual([1, 2, 3]);
-    expect([valuesA, valuesB]).toEqual([[10, undefined, 30], [undefined, 2, 3]]);
-    expect([lowB, highB]).toEqual([[undefined, 1, 2], [undefined, 4, 5]]);
+    expect([valuesA, valuesB]).toEqual([
+      [10, undefined, 30],
+      [undefined, 2, 3],
+    ]);
+    expect([lowB, highB]).toEqual([
+      [undefined, 1, 2],
+      [undefined, 4, 5],
+    ]);
   });
 
   it('keeps a gap as wide as it is among the times of other lines', () => {
@@ -72,14 +111,38 @@ describe('alignment', () => {
 
 describe('a live tail', () => {
   it('replaces the newest stretch and keeps the rest', () => {
-    const line: Point[] = [[0, 1], [10, 1], [20, 1]];
-    expect(continued(line, [[10, 9], [20, 9], [30, 9]], 10)).toEqual([[0, 1], [10, 9], [20, 9], [30, 9]]);
+    const line: Point[] = [
+      [0, 1],
+      [10, 1],
+      [20, 1],
+    ];
+    expect(
+      continued(
+        line,
+        [
+          [10, 9],
+          [20, 9],
+          [30, 9],
+        ],
+        10,
+      ),
+    ).toEqual([
+      [0, 1],
+      [10, 9],
+      [20, 9],
+      [30, 9],
+    ]);
   });
 });
 
 describe('a summary', () => {
   it('covers what is within the range, bands included', () => {
-    const line: Line = { times: [0, 1, 2, 3], values: [1, 2, null, 6], low: [0, 1, null, 5], high: [3, 3, null, 9] };
+    const line: Line = {
+      times: [0, 1, 2, 3],
+      values: [1, 2, null, 6],
+      low: [0, 1, null, 5],
+      high: [3, 3, null, 9],
+    };
     expect(summary(line, 1, 3)).toEqual({ points: 2, low: 1, high: 9, mean: 4, last: 6 });
   });
 

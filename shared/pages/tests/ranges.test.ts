@@ -49,11 +49,16 @@ describe('pan', () => {
 
 describe('a changed range', () => {
   it('stays live while it ends at now', () => {
-    expect(rangeAfter({ startMs: NOW_MS - HOUR_MS, endMs: NOW_MS }, NOW_MS, true)).toEqual({ kind: 'live', spanMs: HOUR_MS });
+    expect(rangeAfter({ startMs: NOW_MS - HOUR_MS, endMs: NOW_MS }, NOW_MS, true)).toEqual({
+      kind: 'live',
+      spanMs: HOUR_MS,
+    });
   });
 
   it('stands still once its end has left now, and does not start to run by itself', () => {
-    expect(rangeAfter({ startMs: NOW_MS - 3 * HOUR_MS, endMs: NOW_MS - HOUR_MS }, NOW_MS, true).kind).toBe('fixed');
+    expect(rangeAfter({ startMs: NOW_MS - 3 * HOUR_MS, endMs: NOW_MS - HOUR_MS }, NOW_MS, true).kind).toBe(
+      'fixed',
+    );
     expect(rangeAfter({ startMs: NOW_MS - HOUR_MS, endMs: NOW_MS }, NOW_MS, false).kind).toBe('fixed');
   });
 });

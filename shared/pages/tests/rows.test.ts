@@ -21,7 +21,8 @@ function reading(value: number | string, ageS = 1, flags: string[] = []): Readin
 }
 
 function asset(kind: Kind, id: string, readings: Record<string, Reading>, zone: string | null = null): Asset {
-  const place = zone === null ? null : { latDeg: 0, lngDeg: 0, altitudeM: null, accuracyM: null, zone, level: null };
+  const place =
+    zone === null ? null : { latDeg: 0, lngDeg: 0, altitudeM: null, accuracyM: null, zone, level: null };
   const key = `kaduna/${kind}/${id}`;
   const plain = { key, site: 'kaduna', kind, id, name: id, status: 'online', connection: 'online' };
   return { ...plain, tsMs: NOW_MS, place, readings: new Map(Object.entries(readings)) };
@@ -41,8 +42,12 @@ function series(wish: Partial<Wish>): string[] {
 describe('the list of live values', () => {
   it('groups by kind and orders names as people count', () => {
     expect(series({})).toEqual([
-      '[sensor]', 'sensor/gas-1/ch4_pct', 'sensor/gas-1/co_ppm',
-      '[vehicle]', 'vehicle/truck-2/payload_t', 'vehicle/truck-10/payload_t',
+      '[sensor]',
+      'sensor/gas-1/ch4_pct',
+      'sensor/gas-1/co_ppm',
+      '[vehicle]',
+      'vehicle/truck-2/payload_t',
+      'vehicle/truck-10/payload_t',
     ]);
   });
 
@@ -63,7 +68,11 @@ describe('the list of live values', () => {
   });
 
   it('sorts by value and by age within the groups', () => {
-    expect(series({ sortBy: 'value', descending: true }).slice(0, 3)).toEqual(['[sensor]', 'sensor/gas-1/co_ppm', 'sensor/gas-1/ch4_pct']);
+    expect(series({ sortBy: 'value', descending: true }).slice(0, 3)).toEqual([
+      '[sensor]',
+      'sensor/gas-1/co_ppm',
+      'sensor/gas-1/ch4_pct',
+    ]);
     expect(series({ sortBy: 'age', descending: true }).slice(-2)[0]).toBe('vehicle/truck-2/payload_t');
   });
 
@@ -78,8 +87,14 @@ describe('the list of live values', () => {
   });
 
   it('says why a kind is empty', () => {
-    const words = (kind: Kind) => (kind === 'worker' ? { text: 'for safety officers', weight: 'note' as const } : null);
+    const words = (kind: Kind) =>
+      kind === 'worker' ? { text: 'for safety officers', weight: 'note' as const } : null;
     const { rows } = listing(MINE, AS_USUAL, NOW_MS, words);
-    expect(rows).toContainEqual({ type: 'word', kind: 'worker', text: 'for safety officers', weight: 'note' });
+    expect(rows).toContainEqual({
+      type: 'word',
+      kind: 'worker',
+      text: 'for safety officers',
+      weight: 'note',
+    });
   });
 });

@@ -1,7 +1,14 @@
 // The border to the API: what it sends, and what a newer or broken one may send.
 
 import { describe, expect, it } from 'vitest';
-import { ShapeError, items, parseAsset, parseSyncStatus, parseTelemetry, serverTimeOf } from '../src/api/shapes';
+import {
+  ShapeError,
+  items,
+  parseAsset,
+  parseSyncStatus,
+  parseTelemetry,
+  serverTimeOf,
+} from '../src/api/shapes';
 import { accountOf } from '../src/api/session';
 
 const SENSOR = {
@@ -25,7 +32,11 @@ describe('assets', () => {
     const asset = parseAsset(SENSOR)!;
     expect(asset.key).toBe('kaduna/sensor/gas-1');
     expect([...asset.readings.keys()]).toEqual(['ch4_pct']);
-    expect(asset.readings.get('ch4_pct')).toMatchObject({ value: 0.42, unit: '%', flags: ['late', 'gap_before'] });
+    expect(asset.readings.get('ch4_pct')).toMatchObject({
+      value: 0.42,
+      unit: '%',
+      flags: ['late', 'gap_before'],
+    });
   });
 
   it('of a kind from the future are passed over', () => {
@@ -37,7 +48,9 @@ describe('assets', () => {
   });
 
   it('without coordinates have no place', () => {
-    expect(parseAsset({ ...SENSOR, location: { coordinates: null, zone: 'pit', level: null } })!.place).toBeNull();
+    expect(
+      parseAsset({ ...SENSOR, location: { coordinates: null, zone: 'pit', level: null } })!.place,
+    ).toBeNull();
   });
 
   it("tell the server's time by their age", () => {
@@ -55,23 +68,60 @@ describe('lists', () => {
 
 describe('telemetry', () => {
   it('keeps the time to ask on from', () => {
-    const data = { series: 'k/sensor/g/ch4_pct', unit: '%', points: [[1, 0.4], [2, null]], next_start: '2026-11-23T13:00:00Z' };
-    expect(parseTelemetry(data)).toMatchObject({ points: [[1, 0.4], [2, null]], nextStartMs: Date.UTC(2026, 10, 23, 13) });
+    const data = {
+      series: 'k/sensor/g/ch4_pct',
+      unit: '%',
+      points: [
+        [1, 0.4],
+        [2, null],
+      ],
+      next_start: '2026-11-23T13:00:00Z',
+    };
+    expect(parseTelemetry(data)).toMatchObject({
+      points: [
+        [1, 0.4],
+        [2, null],
+      ],
+      nextStartMs: Date.UTC(2026, 10, 23, 13),
+    });
   });
 });
 
 describe('the state of the link', () => {
   it('is read with what is not known left open', () => {
-    const edge = { edge_id: 'e1', state: 'disconnected', since: null, last_seen: null, rtt_ms: null, lanes: {}, quarantined: { bad_json: 2 } };
+    const edge = {
+      edge_id: 'e1',
+      state: 'disconnected',
+      since: null,
+      last_seen: null,
+      rtt_ms: null,
+      lanes: {},
+      quarantined: { bad_json: 2 },
+    };
     const status = parseSyncStatus({ site: 'kaduna', edges: [edge] });
-    expect(status.edges[0]).toMatchObject({ connected: false, rttMs: null, quarantined: [['bad_json', 2]], inboxPending: null });
+    expect(status.edges[0]).toMatchObject({
+      connected: false,
+      rttMs: null,
+      quarantined: [['bad_json', 2]],
+      inboxPending: null,
+    });
   });
 });
 
 describe('the account in a token', () => {
   it('is read from its claims, also with letters beyond ASCII', () => {
-    const claims = btoa(String.fromCharCode(...new TextEncoder().encode(JSON.stringify({ username: 'zoë@x', roles: ['analyst'], sites: ['kaduna'] }))));
-    expect(accountOf(`h.${claims}.s`, 'typed')).toEqual({ username: 'zoë@x', roles: ['analyst'], sites: ['kaduna'] });
+    const claims = btoa(
+      String.fromCharCode(
+        ...new TextEncoder().encode(
+          JSON.stringify({ username: 'zoë@x', roles: ['analyst'], sites: ['kaduna'] }),
+        ),
+      ),
+    );
+    expect(accountOf(`h.${claims}.s`, 'typed')).toEqual({
+      username: 'zoë@x',
+      roles: ['analyst'],
+      sites: ['kaduna'],
+    });
   });
 
   it('of a token that cannot be read is what was typed, without any right', () => {

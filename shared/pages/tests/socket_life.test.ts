@@ -28,7 +28,13 @@ describe('a live socket', () => {
   });
 
   it('comes back by itself after a loss', () => {
-    const { life, actions } = play([...toLive, lost, { type: 'retry' }, { type: 'opened' }, { type: 'auth_ok' }]);
+    const { life, actions } = play([
+      ...toLive,
+      lost,
+      { type: 'retry' },
+      { type: 'opened' },
+      { type: 'auth_ok' },
+    ]);
     expect(life).toEqual({ state: 'live', attempts: 0, reason: '' });
     expect(actions).toContainEqual({ type: 'wait', delayMs: 375 }); // 500 · (0.5 + 0.5 / 2)
   });
@@ -49,7 +55,10 @@ describe('a live socket', () => {
   });
 
   it('gives up where the account lacks the right, with the reason', () => {
-    const { life, actions } = play([...toLive, { type: 'closed', code: CLOSE_FORBIDDEN, reason: 'not yours' }]);
+    const { life, actions } = play([
+      ...toLive,
+      { type: 'closed', code: CLOSE_FORBIDDEN, reason: 'not yours' },
+    ]);
     expect(life).toMatchObject({ state: 'refused', reason: 'not yours' });
     expect(actions.map(({ type }) => type)).not.toContain('wait');
   });

@@ -7,7 +7,14 @@ const MINUTE_MS = 60_000;
 
 describe('stretches', () => {
   it('hold until the next sample, and equal words run on', () => {
-    const found = stretches([[0, 'running'], [10, 'running'], [20, 'idle']], 30);
+    const found = stretches(
+      [
+        [0, 'running'],
+        [10, 'running'],
+        [20, 'idle'],
+      ],
+      30,
+    );
     expect(found).toEqual([
       { startMs: 0, endMs: 20, word: 'running' },
       { startMs: 20, endMs: 30, word: 'idle' },
@@ -15,7 +22,9 @@ describe('stretches', () => {
   });
 
   it('do not make a device that fell silent seem to go on', () => {
-    expect(stretches([[0, 'running']], 60 * MINUTE_MS)).toEqual([{ startMs: 0, endMs: 15 * MINUTE_MS, word: 'running' }]);
+    expect(stretches([[0, 'running']], 60 * MINUTE_MS)).toEqual([
+      { startMs: 0, endMs: 15 * MINUTE_MS, word: 'running' },
+    ]);
   });
 
   it('of a clock that runs ahead are empty rather than backwards', () => {
@@ -23,14 +32,38 @@ describe('stretches', () => {
   });
 
   it('tell the word at a time', () => {
-    const found = stretches([[0, 'running'], [20, 'idle']], 30);
-    expect([wordAt(found, 5), wordAt(found, 25), wordAt(found, 31), wordAt([], 1)]).toEqual(['running', 'idle', null, null]);
+    const found = stretches(
+      [
+        [0, 'running'],
+        [20, 'idle'],
+      ],
+      30,
+    );
+    expect([wordAt(found, 5), wordAt(found, 25), wordAt(found, 31), wordAt([], 1)]).toEqual([
+      'running',
+      'idle',
+      null,
+      null,
+    ]);
   });
 
   it('tell how much of the shown time each word had', () => {
-    const found = stretches([[0, 'running'], [60, 'idle'], [80, 'running']], 100);
-    expect(shares(found, 0, 100)).toEqual([['running', 0.8], ['idle', 0.2]]);
-    expect(shares(found, 50, 70)).toEqual([['running', 0.5], ['idle', 0.5]]);
+    const found = stretches(
+      [
+        [0, 'running'],
+        [60, 'idle'],
+        [80, 'running'],
+      ],
+      100,
+    );
+    expect(shares(found, 0, 100)).toEqual([
+      ['running', 0.8],
+      ['idle', 0.2],
+    ]);
+    expect(shares(found, 50, 70)).toEqual([
+      ['running', 0.5],
+      ['idle', 0.5],
+    ]);
     expect(shares(found, 200, 300)).toEqual([]);
   });
 });

@@ -48,7 +48,11 @@ describe('numbers', () => {
   ])('%d reads as %s', (value, text) => expect(numberText(value)).toBe(text));
 
   it('shows flags and texts as words', () => {
-    expect([valueText(true), valueText(false), valueText('pit-north-2')]).toEqual(['yes', 'no', 'pit-north-2']);
+    expect([valueText(true), valueText(false), valueText('pit-north-2')]).toEqual([
+      'yes',
+      'no',
+      'pit-north-2',
+    ]);
   });
 
   it.each([

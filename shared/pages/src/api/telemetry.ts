@@ -60,7 +60,11 @@ export async function askFirst(
 }
 
 /** The series whose name contains every word of `search`, of one site. */
-export async function askSeries(search: string, site: string | null, cancel: AbortSignal): Promise<SeriesEntry[]> {
+export async function askSeries(
+  search: string,
+  site: string | null,
+  cancel: AbortSignal,
+): Promise<SeriesEntry[]> {
   const data = await get('/api/v1/analytics/series', { q: search, site, limit: SERIES_LIMIT }, cancel);
   return items(data).map(parseSeriesEntry);
 }

@@ -16,13 +16,20 @@ export function color(name: string): string {
 }
 
 /** The numbers that tell lines apart without colour; they are pushed apart where lines meet. */
-export function drawTags(chart: uPlot, tracks: readonly Track[], span: Span, scaleOf: (unit: string) => string): void {
+export function drawTags(
+  chart: uPlot,
+  tracks: readonly Track[],
+  span: Span,
+  scaleOf: (unit: string) => string,
+): void {
   const ratio = devicePixelRatio;
   const size = TAG_PX * ratio;
   const tags = tracks.flatMap((track, index) => {
     const at = lastWithin(track.line, span);
     if (at === null) return [];
-    return [{ index, x: chart.valToPos(at[0], 'x', true), y: chart.valToPos(at[1], scaleOf(track.unit), true) }];
+    return [
+      { index, x: chart.valToPos(at[0], 'x', true), y: chart.valToPos(at[1], scaleOf(track.unit), true) },
+    ];
   });
   tags.sort((a, b) => a.y - b.y);
   const { ctx, bbox } = chart;
@@ -53,14 +60,17 @@ function lastWithin(line: Line, span: Span): [tsMs: number, value: number] | nul
   for (let at = line.times.length - 1; at >= 0; at -= 1) {
     const value = line.values[at];
     const tsMs = line.times[at]!;
-    if (value !== null && value !== undefined && tsMs <= span.endMs) return tsMs < span.startMs ? null : [tsMs, value];
+    if (value !== null && value !== undefined && tsMs <= span.endMs)
+      return tsMs < span.startMs ? null : [tsMs, value];
   }
   return null;
 }
 
 /** Words as a lane of stretches above the plot, one lane per series. */
 export function drawLanes(chart: uPlot, tracks: readonly Track[]): void {
-  const lanes = tracks.flatMap((track, index) => (track.stretches === null ? [] : [{ index, stretches: track.stretches }]));
+  const lanes = tracks.flatMap((track, index) =>
+    track.stretches === null ? [] : [{ index, stretches: track.stretches }],
+  );
   const ratio = devicePixelRatio;
   lanes.forEach(({ index, stretches }, lane) => {
     const top = chart.bbox.top - (lanes.length - lane) * LANE_HEIGHT_PX * ratio;

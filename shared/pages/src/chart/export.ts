@@ -7,10 +7,13 @@ import type { Track } from '../state/chart';
 export function csvOf(tracks: readonly Track[], span: Span): string {
   const lines = ['series,unit,resolution,time_utc,value,min,max'];
   for (const { series, unit, grain, line, stretches } of tracks) {
-    const resolution = grain.kind === 'steps' ? `${grain.stepS} s ${stretches === null ? 'mean' : 'last'}` : 'sample';
+    const resolution =
+      grain.kind === 'steps' ? `${grain.stepS} s ${stretches === null ? 'mean' : 'last'}` : 'sample';
     for (const { startMs, endMs, word } of stretches ?? []) {
       if (endMs < span.startMs || startMs > span.endMs) continue;
-      lines.push([series, unit, resolution, new Date(startMs).toISOString(), word, '', ''].map(cell).join(','));
+      lines.push(
+        [series, unit, resolution, new Date(startMs).toISOString(), word, '', ''].map(cell).join(','),
+      );
     }
     line.times.forEach((tsMs, at) => {
       const value = line.values[at];

@@ -12,7 +12,12 @@ import type { Grain } from '../state/track_answers';
 import { toggleCharted } from '../state/view';
 import { Icon } from '../views/marks';
 
-export function Legend(props: { tracks: readonly Track[]; span: Span; cursorMs: number | null; zone: string }) {
+export function Legend(props: {
+  tracks: readonly Track[];
+  span: Span;
+  cursorMs: number | null;
+  zone: string;
+}) {
   const { tracks, span, cursorMs, zone } = props;
   const at = cursorMs === null ? 'last' : exactText(cursorMs, zone).slice(0, 19);
   return (
@@ -21,20 +26,37 @@ export function Legend(props: { tracks: readonly Track[]; span: Span; cursorMs: 
         <thead>
           <tr>
             <th scope="col">Series</th>
-            <th scope="col" class="number" title={cursorMs === null ? 'The newest point shown' : `${at} ${zoneText(cursorMs, zone)}`}>
+            <th
+              scope="col"
+              class="number"
+              title={cursorMs === null ? 'The newest point shown' : `${at} ${zoneText(cursorMs, zone)}`}
+            >
               {cursorMs === null ? 'last' : at.slice(11)}
             </th>
             <th scope="col">unit</th>
-            <th scope="col" class="number">min</th>
-            <th scope="col" class="number">mean</th>
-            <th scope="col" class="number">max</th>
+            <th scope="col" class="number">
+              min
+            </th>
+            <th scope="col" class="number">
+              mean
+            </th>
+            <th scope="col" class="number">
+              max
+            </th>
             <th scope="col">drawn</th>
             <th scope="col" aria-label="Remove" />
           </tr>
         </thead>
         <tbody>
           {tracks.map((track, index) => (
-            <LegendLine key={track.series} track={track} index={index} span={span} cursorMs={cursorMs} zone={zone} />
+            <LegendLine
+              key={track.series}
+              track={track}
+              index={index}
+              span={span}
+              cursorMs={cursorMs}
+              zone={zone}
+            />
           ))}
         </tbody>
       </table>
@@ -42,7 +64,13 @@ export function Legend(props: { tracks: readonly Track[]; span: Span; cursorMs: 
   );
 }
 
-function LegendLine(props: { track: Track; index: number; span: Span; cursorMs: number | null; zone: string }) {
+function LegendLine(props: {
+  track: Track;
+  index: number;
+  span: Span;
+  cursorMs: number | null;
+  zone: string;
+}) {
   const { track, index, span, cursorMs, zone } = props;
   const found = summary(track.line, span.startMs, span.endMs);
   const words = track.stretches === null ? [] : shares(track.stretches, span.startMs, span.endMs);
@@ -63,12 +91,19 @@ function LegendLine(props: { track: Track; index: number; span: Span; cursorMs: 
         </>
       ) : (
         <td colSpan={3} class="shares">
-          {words.slice(0, 3).map(([word, share]) => `${word} ${Math.round(share * 100)} %`).join(' · ')}
+          {words
+            .slice(0, 3)
+            .map(([word, share]) => `${word} ${Math.round(share * 100)} %`)
+            .join(' · ')}
         </td>
       )}
       <td class="grain">{drawnText(track, found !== null || words.length > 0, zone)}</td>
       <td>
-        <button class="quiet" aria-label={`Remove ${id} ${metric} from the chart`} onClick={() => toggleCharted(track.series)}>
+        <button
+          class="quiet"
+          aria-label={`Remove ${id} ${metric} from the chart`}
+          onClick={() => toggleCharted(track.series)}
+        >
           <Icon name="close" />
         </button>
       </td>
@@ -78,7 +113,8 @@ function LegendLine(props: { track: Track; index: number; span: Span; cursorMs: 
 
 /** What the series reads at the cursor, or last within the range. */
 function nowText({ line, stretches }: Track, found: Summary | null, cursorMs: number | null): string {
-  if (stretches !== null) return (cursorMs === null ? stretches.at(-1)?.word : wordAt(stretches, cursorMs)) ?? '–';
+  if (stretches !== null)
+    return (cursorMs === null ? stretches.at(-1)?.word : wordAt(stretches, cursorMs)) ?? '–';
   return numeric(cursorMs === null ? found?.last : line.values[nearest(line, cursorMs)]);
 }
 
@@ -89,7 +125,8 @@ function numeric(value: number | null | undefined): string {
 function drawnText(track: Track, isShown: boolean, zone: string) {
   if (track.state === 'failed') return <span class="problem">{track.detail}</span>;
   if (track.state === 'loading' && track.line === NO_LINE && track.stretches === null) return 'loading…';
-  const from = track.completeFromMs === null ? '' : `; stored here from ${momentText(track.completeFromMs, zone)}`;
+  const from =
+    track.completeFromMs === null ? '' : `; stored here from ${momentText(track.completeFromMs, zone)}`;
   return `${isShown ? grainText(track.grain, track.stretches !== null) : 'no sample in this range'}${from}`;
 }
 

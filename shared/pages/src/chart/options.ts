@@ -14,7 +14,10 @@ const DRAG_MIN_PX = 6; // a click is not a zoom
 const COLUMNS_PER_TRACK = 3; // values, lows, highs
 
 /** The options of a chart of `latest.current.tracks`; ranges and handlers are read when needed. */
-export function plotOptions(latest: { current: PlotProps }, size: { width: number; height: number }): uPlot.Options {
+export function plotOptions(
+  latest: { current: PlotProps },
+  size: { width: number; height: number },
+): uPlot.Options {
   const { tracks, zone } = latest.current;
   const lines = tracks.filter(({ stretches }) => stretches === null);
   const units = [...new Set(lines.map(({ unit }) => unit))];
@@ -132,7 +135,9 @@ function timeLabel(tsMs: number, zone: string, incrementMs: number): string {
 }
 
 function valueAxis(unit: string, at: number, tracks: readonly Track[], font: string): uPlot.Axis {
-  const mine = tracks.flatMap((track, index) => (track.unit === unit && track.stretches === null ? [index] : []));
+  const mine = tracks.flatMap((track, index) =>
+    track.unit === unit && track.stretches === null ? [index] : [],
+  );
   const look = axisLook(font);
   const isOnlyOne = mine.length === 1 && tracks.length > 1;
   return {
@@ -155,7 +160,8 @@ function valueAxis(unit: string, at: number, tracks: readonly Track[], font: str
 function tickText(value: number, increment: number): string {
   if (Math.abs(value) >= 1e9 || (increment > 0 && increment < 1e-5)) return numberText(value);
   let decimals = 0;
-  while (decimals < 6 && Math.abs(increment * 10 ** decimals - Math.round(increment * 10 ** decimals)) > 1e-6) decimals += 1;
+  while (decimals < 6 && Math.abs(increment * 10 ** decimals - Math.round(increment * 10 ** decimals)) > 1e-6)
+    decimals += 1;
   return value.toFixed(decimals).replace('-', '−');
 }
 

@@ -48,7 +48,11 @@ export function Plot(props: PlotProps) {
     );
     chart.current = made;
     const stopWheel = followWheel(made, latest);
-    const stopTouch = followTouch(made.over, () => latest.current.span, (span) => latest.current.onSpan(span));
+    const stopTouch = followTouch(
+      made.over,
+      () => latest.current.span,
+      (span) => latest.current.onSpan(span),
+    );
     return () => {
       stopWheel();
       stopTouch();

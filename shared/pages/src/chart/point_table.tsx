@@ -27,7 +27,11 @@ export function PointTable({ tracks, span, zone }: { tracks: readonly Track[]; s
         <tbody>
           {rows.slice(0, ROWS_MAX).map(([tsMs, values]) => (
             <tr key={tsMs}>
-              <th scope="row">{tracks.some(({ grain }) => grain.kind === 'samples') ? exactText(tsMs, zone) : momentText(tsMs, zone)}</th>
+              <th scope="row">
+                {tracks.some(({ grain }) => grain.kind === 'samples')
+                  ? exactText(tsMs, zone)
+                  : momentText(tsMs, zone)}
+              </th>
               {values.map((value, at) => (
                 <td key={at} class="number">
                   {typeof value === 'number' ? numberText(value) : value}

@@ -73,7 +73,9 @@ export function SeriesPicker() {
         type="text"
         class="search"
         role="combobox"
-        placeholder={charted.value.length >= CHARTED_MAX ? `${CHARTED_MAX} series at most` : 'Add a series…  s'}
+        placeholder={
+          charted.value.length >= CHARTED_MAX ? `${CHARTED_MAX} series at most` : 'Add a series…  s'
+        }
         aria-label="Add a series to the chart"
         aria-expanded={open}
         aria-controls="series-found"

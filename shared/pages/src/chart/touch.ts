@@ -5,7 +5,11 @@ import type { Span } from '../domain/ranges';
 import { serverNowMs } from '../state/clock';
 
 /** Follows touches on `surface`. Returns how to stop. */
-export function followTouch(surface: HTMLElement, span: () => Span, onSpan: (span: Span) => void): () => void {
+export function followTouch(
+  surface: HTMLElement,
+  span: () => Span,
+  onSpan: (span: Span) => void,
+): () => void {
   const fingers = new Map<number, number>(); // pointer id to its x
   let from = span();
   let fromX: number[] = [];

@@ -3,7 +3,9 @@
 export type LatLng = readonly [latDeg: number, lngDeg: number];
 
 const METRES_PER_DEGREE = 111_320; // of latitude
-const GRATICULE_STEPS_DEG = [1, 2, 5].flatMap((digit) => [-6, -5, -4, -3, -2, -1, 0].map((power) => digit * 10 ** power));
+const GRATICULE_STEPS_DEG = [1, 2, 5].flatMap((digit) =>
+  [-6, -5, -4, -3, -2, -1, 0].map((power) => digit * 10 ** power),
+);
 
 /** Metres between two points of one site (flat earth: exact to a millimetre per kilometre). */
 export function distanceM(a: LatLng, b: LatLng): number {
@@ -21,7 +23,8 @@ export function graticuleStepDeg(spanDeg: number, linesMax: number): number {
 /** Multiples of `stepDeg` within [fromDeg, toDeg]. */
 export function graticuleLines(fromDeg: number, toDeg: number, stepDeg: number): number[] {
   const lines: number[] = [];
-  for (let index = Math.ceil(fromDeg / stepDeg); index * stepDeg <= toDeg; index += 1) lines.push(index * stepDeg);
+  for (let index = Math.ceil(fromDeg / stepDeg); index * stepDeg <= toDeg; index += 1)
+    lines.push(index * stepDeg);
   return lines;
 }
 
@@ -44,7 +47,8 @@ export function hull(points: readonly LatLng[]): LatLng[] {
 function halfHull(sorted: readonly LatLng[]): LatLng[] {
   const chain: LatLng[] = [];
   for (const point of sorted) {
-    while (chain.length > 1 && turn(chain[chain.length - 2]!, chain[chain.length - 1]!, point) <= 0) chain.pop();
+    while (chain.length > 1 && turn(chain[chain.length - 2]!, chain[chain.length - 1]!, point) <= 0)
+      chain.pop();
     chain.push(point);
   }
   return chain;
@@ -131,7 +135,11 @@ export class Plan {
   zones(): { zone: string; level: string | null; points: LatLng[] }[] {
     return [...this.#zones].map(([name, points]) => {
       const slash = name.indexOf('/');
-      return { zone: name.slice(slash + 1), level: name.slice(0, slash) || null, points: [...points.values()] };
+      return {
+        zone: name.slice(slash + 1),
+        level: name.slice(0, slash) || null,
+        points: [...points.values()],
+      };
     });
   }
 }

@@ -29,7 +29,10 @@ export function gapAfterMs(times: readonly number[], stepMs: number): number {
 
 /** A line through raw samples. */
 export function rawLine(points: readonly Point[]): Line {
-  return broken({ times: points.map(([tsMs]) => tsMs), values: points.map(([, value]) => value), low: null, high: null }, 0);
+  return broken(
+    { times: points.map(([tsMs]) => tsMs), values: points.map(([, value]) => value), low: null, high: null },
+    0,
+  );
 }
 
 /**

@@ -2,9 +2,7 @@
 
 /** `live` ends now and moves on; `fixed` stays; `all` is everything stored. */
 export type Range =
-  | { kind: 'live'; spanMs: number }
-  | { kind: 'fixed'; startMs: number; endMs: number }
-  | { kind: 'all' };
+  { kind: 'live'; spanMs: number } | { kind: 'fixed'; startMs: number; endMs: number } | { kind: 'all' };
 
 /** A range on the clock. */
 export interface Span {
@@ -36,8 +34,8 @@ export const SPAN_MAX_MS = 20 * 365 * DAY_MS;
 
 /** Steps a reader can read off an axis. Seconds. */
 const STEPS_S = [
-  1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 21_600, 43_200, 86_400,
-  172_800, 604_800, 1_209_600, 2_419_200,
+  1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 21_600, 43_200, 86_400, 172_800,
+  604_800, 1_209_600, 2_419_200,
 ];
 
 /** The smallest readable step that needs at most `pointsMax` points for `spanMs`. */
@@ -110,7 +108,9 @@ export function spanText(spanMs: number): string {
     if (spanMs >= unitMs && (spanMs * 10) % unitMs === 0) return `${trimmed(spanMs / unitMs)} ${unit}`;
   }
   const fallback = UNITS.find(([unitMs]) => spanMs >= 2 * unitMs);
-  return fallback === undefined ? `${Math.round(spanMs)} ms` : `${trimmed(spanMs / fallback[0])} ${fallback[1]}`;
+  return fallback === undefined
+    ? `${Math.round(spanMs)} ms`
+    : `${trimmed(spanMs / fallback[0])} ${fallback[1]}`;
 }
 
 function trimmed(count: number): string {

@@ -119,7 +119,8 @@ function candidatesOf(
     counts.readings += 1;
     if (stale) counts.stale += 1;
     if (flagged) counts.flagged += 1;
-    if ((wish.onlyStale || wish.onlyFlagged) && !((wish.onlyStale && stale) || (wish.onlyFlagged && flagged))) continue;
+    if ((wish.onlyStale || wish.onlyFlagged) && !((wish.onlyStale && stale) || (wish.onlyFlagged && flagged)))
+      continue;
     if (!matches(asset, metric, wanted)) continue;
     found.push({ asset, metric, reading, series: `${asset.key}/${metric}`, stale });
   }
@@ -128,7 +129,10 @@ function candidatesOf(
 
 /** Every word must be found, in whichever field; `|` within a word means either. */
 function searchOf(search: string): string[] {
-  return search.toLowerCase().split(/\s+/).filter((word) => word !== '');
+  return search
+    .toLowerCase()
+    .split(/\s+/)
+    .filter((word) => word !== '');
 }
 
 function matches(asset: Asset, metric: string, words: readonly string[]): boolean {

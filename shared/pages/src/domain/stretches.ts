@@ -35,7 +35,11 @@ export function wordAt(found: readonly Stretch[], tsMs: number): string | null {
 }
 
 /** Words of `found` within [startMs, endMs] with their share of the time covered, longest first. */
-export function shares(found: readonly Stretch[], startMs: number, endMs: number): [word: string, share: number][] {
+export function shares(
+  found: readonly Stretch[],
+  startMs: number,
+  endMs: number,
+): [word: string, share: number][] {
   const lasted = new Map<string, number>();
   let totalMs = 0;
   for (const stretch of found) {
@@ -44,5 +48,7 @@ export function shares(found: readonly Stretch[], startMs: number, endMs: number
     totalMs += spanMs;
     lasted.set(stretch.word, (lasted.get(stretch.word) ?? 0) + spanMs);
   }
-  return [...lasted].map(([word, spanMs]): [string, number] => [word, spanMs / totalMs]).sort((a, b) => b[1] - a[1]);
+  return [...lasted]
+    .map(([word, spanMs]): [string, number] => [word, spanMs / totalMs])
+    .sort((a, b) => b[1] - a[1]);
 }

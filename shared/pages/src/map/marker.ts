@@ -34,7 +34,8 @@ export class AssetMarker {
     const { place } = asset;
     if (place === null) return;
     const at = this.marker.getLatLng();
-    if (at.lat !== place.latDeg || at.lng !== place.lngDeg) this.marker.setLatLng([place.latDeg, place.lngDeg]);
+    if (at.lat !== place.latDeg || at.lng !== place.lngDeg)
+      this.marker.setLatLng([place.latDeg, place.lngDeg]);
     const heading = headingOf(asset);
     const drawn = `${look} ${isSelected} ${hasLabel} ${heading ?? ''} ${asset.name}`;
     if (drawn === this.#drawn) return;
@@ -42,7 +43,10 @@ export class AssetMarker {
     this.#root.className = `symbol ${asset.kind} ${look} ${isSelected ? 'selected' : ''}`;
     this.#label.textContent = asset.name;
     this.#label.hidden = !hasLabel;
-    this.#turning.setAttribute('transform', `rotate(${TURNS[asset.kind] || heading !== null ? (heading ?? 0) : 0} 12 12)`);
+    this.#turning.setAttribute(
+      'transform',
+      `rotate(${TURNS[asset.kind] || heading !== null ? (heading ?? 0) : 0} 12 12)`,
+    );
     this.#turning.classList.toggle('has-heading', heading !== null);
     this.marker.setZIndexOffset(isSelected ? 1000 : look === 'fault' ? 500 : 0);
   }
@@ -54,7 +58,12 @@ function drawing(asset: Asset): { svg: SVGSVGElement; turning: SVGGElement } {
   svg.setAttribute('aria-hidden', 'true');
   const ring = document.createElementNS(SVG, 'circle');
   ring.setAttribute('class', 'ring');
-  for (const [name, value] of [['cx', '12'], ['cy', '12'], ['r', '11']] as const) ring.setAttribute(name, value);
+  for (const [name, value] of [
+    ['cx', '12'],
+    ['cy', '12'],
+    ['r', '11'],
+  ] as const)
+    ring.setAttribute(name, value);
   const turning = document.createElementNS(SVG, 'g');
   turning.append(path('body', SHAPES[asset.kind]));
   if (!TURNS[asset.kind]) turning.append(path('heading', 'M12 6V1.5'));

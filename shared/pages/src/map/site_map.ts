@@ -2,7 +2,14 @@
 
 import L from 'leaflet';
 import type { Asset } from '../domain/assets';
-import { around, degreeText, graticuleLines, graticuleStepDeg, hull, northernEdge } from '../domain/geography';
+import {
+  around,
+  degreeText,
+  graticuleLines,
+  graticuleStepDeg,
+  hull,
+  northernEdge,
+} from '../domain/geography';
 import type { Bounds, LatLng, Plan } from '../domain/geography';
 import { AssetMarker } from './marker';
 import { lookOf } from './symbols';
@@ -153,7 +160,10 @@ export class SiteMap {
     for (const asset of [...shown].sort((a, b) => urgency(a) - urgency(b))) {
       if (asset.place === null) continue;
       const at = this.#map.latLngToContainerPoint([asset.place.latDeg, asset.place.lngDeg]);
-      const label = L.bounds(at.add([LABEL_LEFT_PX, -8]), at.add([LABEL_LEFT_PX + LETTER_PX * asset.name.length, 8]));
+      const label = L.bounds(
+        at.add([LABEL_LEFT_PX, -8]),
+        at.add([LABEL_LEFT_PX + LETTER_PX * asset.name.length, 8]),
+      );
       if (labelled.size >= LABELS_MAX || taken.some((each) => each.overlaps(label))) continue;
       taken.push(label);
       labelled.add(asset.key);
@@ -196,7 +206,8 @@ export class SiteMap {
     for (const zone of plan.zones()) {
       if (level !== null && zone.level !== level) continue;
       const outline = hull(zone.points) as [number, number][];
-      if (outline.length > 2) L.polygon(outline, { className: 'zone', interactive: false }).addTo(this.#zones);
+      if (outline.length > 2)
+        L.polygon(outline, { className: 'zone', interactive: false }).addTo(this.#zones);
       const [lat, lng] = northernEdge(outline);
       const name = textMarker([lat, lng], zone.zone, 'zone-label', ZONE_PANE);
       this.#zones.addLayer(name);
@@ -208,25 +219,48 @@ export class SiteMap {
     this.#graticule.clearLayers();
     const bounds = this.#map.getBounds();
     const size = this.#map.getSize();
-    const [south, north, west, east] = [bounds.getSouth(), bounds.getNorth(), bounds.getWest(), bounds.getEast()];
+    const [south, north, west, east] = [
+      bounds.getSouth(),
+      bounds.getNorth(),
+      bounds.getWest(),
+      bounds.getEast(),
+    ];
     const step = graticuleStepDeg(east - west, Math.max(1, size.x / GRATICULE_LINE_PX));
     for (const lat of graticuleLines(south, north, step)) {
-      L.polyline([[lat, west], [lat, east]], { className: 'graticule', interactive: false }).addTo(this.#graticule);
+      L.polyline(
+        [
+          [lat, west],
+          [lat, east],
+        ],
+        { className: 'graticule', interactive: false },
+      ).addTo(this.#graticule);
       const { y } = this.#map.latLngToContainerPoint([lat, west]);
       if (y < 2 * EDGE_PX || y > size.y - SCALE_BAR_PX) continue;
-      this.#graticule.addLayer(textMarker([lat, west], degreeText(lat, step, 'N', 'S'), 'graticule-label latitude'));
+      this.#graticule.addLayer(
+        textMarker([lat, west], degreeText(lat, step, 'N', 'S'), 'graticule-label latitude'),
+      );
     }
     for (const lng of graticuleLines(west, east, step)) {
-      L.polyline([[south, lng], [north, lng]], { className: 'graticule', interactive: false }).addTo(this.#graticule);
+      L.polyline(
+        [
+          [south, lng],
+          [north, lng],
+        ],
+        { className: 'graticule', interactive: false },
+      ).addTo(this.#graticule);
       if (this.#map.latLngToContainerPoint([north, lng]).x < EDGE_PX) continue;
-      this.#graticule.addLayer(textMarker([north, lng], degreeText(lng, step, 'E', 'W'), 'graticule-label longitude'));
+      this.#graticule.addLayer(
+        textMarker([north, lng], degreeText(lng, step, 'E', 'W'), 'graticule-label longitude'),
+      );
     }
   }
 }
 
 /** The box around roads and positions, or null while there is neither. */
 function extent(scene: Scene): Bounds | null {
-  const points = shownAssets(scene).flatMap(({ place }): LatLng[] => (place === null ? [] : [[place.latDeg, place.lngDeg]]));
+  const points = shownAssets(scene).flatMap(({ place }): LatLng[] =>
+    place === null ? [] : [[place.latDeg, place.lngDeg]],
+  );
   return points.reduce<Bounds | null>(around, scene.level === null ? scene.plan.bounds : null);
 }
 

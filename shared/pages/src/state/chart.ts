@@ -12,7 +12,16 @@ import type { Span } from '../domain/ranges';
 import type { Stretch } from '../domain/stretches';
 import { serverNowMs, tickMs } from './clock';
 import { assets, onFrame, recentOf } from './live';
-import { askSpan, extendHeld, lineOf, rememberedHeld, renewTail, stretchesOf, tailEveryMs, trimHeld } from './track_answers';
+import {
+  askSpan,
+  extendHeld,
+  lineOf,
+  rememberedHeld,
+  renewTail,
+  stretchesOf,
+  tailEveryMs,
+  trimHeld,
+} from './track_answers';
 import type { Grain, Held } from './track_answers';
 import { charted, range } from './view';
 
@@ -82,7 +91,10 @@ export function refreshChart(): void {
 
 function placeTracks(): void {
   const known = new Map(tracks.value.map((track) => [track.series, track]));
-  tracks.value = charted.value.map((series) => ({ ...(known.get(series) ?? emptyTrack(series)), state: 'loading' }));
+  tracks.value = charted.value.map((series) => ({
+    ...(known.get(series) ?? emptyTrack(series)),
+    state: 'loading',
+  }));
   for (const series of held.keys()) if (!charted.value.includes(series)) held.delete(series);
 }
 
@@ -110,7 +122,9 @@ async function askAll(): Promise<void> {
 
 async function findStored(wanted: readonly string[], cancel: AbortSignal): Promise<void> {
   const nowMs = serverNowMs();
-  const firsts = await Promise.all(wanted.map((series) => askFirst(series, 0, nowMs, cancel).catch(() => null)));
+  const firsts = await Promise.all(
+    wanted.map((series) => askFirst(series, 0, nowMs, cancel).catch(() => null)),
+  );
   if (cancel.aborted) return;
   const known = firsts.filter((each) => each !== null).map(({ tsMs }) => tsMs);
   const lasts = wanted.map((series) => readingOf(series)?.tsMs ?? nowMs);
@@ -124,7 +138,8 @@ async function askTrack(series: string, span: Span, cancel: AbortSignal): Promis
     if (cancel.aborted) return;
     if (!(error instanceof ApiError)) throw error;
     const remembered = recentOf(series);
-    if (!error.isAbsent || remembered === undefined) replaceTrack(series, { state: 'failed', detail: error.message });
+    if (!error.isAbsent || remembered === undefined)
+      replaceTrack(series, { state: 'failed', detail: error.message });
     else take(series, rememberedHeld(readingOf(series)?.unit ?? '', remembered.since(0)));
   }
 }
@@ -152,7 +167,8 @@ function extend(asset: Asset): void {
     if (!series.startsWith(`${asset.key}/`)) continue;
     const reading = asset.readings.get(series.slice(asset.key.length + 1));
     const known = held.get(series);
-    if (reading !== undefined && known !== undefined && extendHeld(known, reading.tsMs, reading.value)) extended.add(series);
+    if (reading !== undefined && known !== undefined && extendHeld(known, reading.tsMs, reading.value))
+      extended.add(series);
   }
 }
 

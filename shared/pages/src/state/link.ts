@@ -67,4 +67,3 @@ export async function askLink(): Promise<void> {
 export function forgetLink(): void {
   link.value = { state: 'loading' };
 }
-

@@ -108,8 +108,13 @@ function receive(frame: Json): void {
 
 function schedule(): void {
   scheduled = true;
-  if (document.hidden) setTimeout(flush, 1000); // a hidden tab draws no animation frames
-  else setTimeout(() => requestAnimationFrame(flush), Math.max(0, flushedMs + FLUSH_EVERY_MS - performance.now()));
+  if (document.hidden)
+    setTimeout(flush, 1000); // a hidden tab draws no animation frames
+  else
+    setTimeout(
+      () => requestAnimationFrame(flush),
+      Math.max(0, flushedMs + FLUSH_EVERY_MS - performance.now()),
+    );
 }
 
 function flush(): void {

@@ -7,7 +7,11 @@ import type { Signal } from '@preact/signals';
  * A kept choice. Anything stored that is not in `choices` counts as the default; null takes any
  * text, which its reader then has to judge.
  */
-export function preference<T extends string>(name: string, initial: T, choices: readonly T[] | null): Signal<T> {
+export function preference<T extends string>(
+  name: string,
+  initial: T,
+  choices: readonly T[] | null,
+): Signal<T> {
   const key = `headframe.${name}`;
   const stored = read(key) as T | null;
   const isKnown = stored !== null && (choices === null || choices.includes(stored));

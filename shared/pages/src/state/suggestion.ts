@@ -13,11 +13,13 @@ export function suggestion(known: Iterable<Asset>): string[] {
   const numbers: { series: string; metric: string; value: number }[] = [];
   for (const asset of known) {
     for (const [metric, { value }] of asset.readings) {
-      if (asset.kind === 'sensor' && typeof value === 'number') numbers.push({ series: `${asset.key}/${metric}`, metric, value });
+      if (asset.kind === 'sensor' && typeof value === 'number')
+        numbers.push({ series: `${asset.key}/${metric}`, metric, value });
     }
   }
   numbers.sort((a, b) => a.series.localeCompare(b.series, 'en', { numeric: true }));
-  const watched = WATCHED.find((metric) => numbers.some((each) => each.metric === metric)) ?? numbers[0]?.metric;
+  const watched =
+    WATCHED.find((metric) => numbers.some((each) => each.metric === metric)) ?? numbers[0]?.metric;
   const candidates = numbers.filter(({ metric }) => metric === watched).sort((a, b) => b.value - a.value);
   return candidates.slice(0, SUGGESTED_MAX).map(({ series }) => series);
 }

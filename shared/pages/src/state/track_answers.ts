@@ -56,7 +56,12 @@ interface Bounds {
 }
 
 /** Asks for what `span` needs on a plot of `widthPx`. Throws ApiError. */
-export async function askSpan(series: string, span: Span, widthPx: number, cancel: AbortSignal): Promise<Held> {
+export async function askSpan(
+  series: string,
+  span: Span,
+  widthPx: number,
+  cancel: AbortSignal,
+): Promise<Held> {
   const lengthMs = span.endMs - span.startMs;
   const bounds = { series, startMs: span.startMs - lengthMs * MARGIN, endMs: span.endMs + lengthMs * MARGIN };
   const step = stepS(lengthMs, Math.max(STEPS_MIN, widthPx * POINTS_PER_PIXEL));
@@ -75,7 +80,9 @@ async function askSamples(bounds: Bounds, cancel: AbortSignal): Promise<Held> {
 
 async function askSteps(bounds: Bounds, step: number, cancel: AbortSignal): Promise<Held> {
   const [mean, low, high] = await Promise.all(
-    (['mean', 'min', 'max'] as const).map((aggregate) => askTelemetry({ ...bounds, aggregate, stepS: step }, cancel)),
+    (['mean', 'min', 'max'] as const).map((aggregate) =>
+      askTelemetry({ ...bounds, aggregate, stepS: step }, cancel),
+    ),
   );
   const grain: Grain = { kind: 'steps', stepS: step };
   return { ...NOTHING, unit: mean!.unit, grain, mean: mean!.points, low: low!.points, high: high!.points };
@@ -115,7 +122,12 @@ export function tailEveryMs(grain: Grain): number {
 }
 
 /** Asks for the newest stretch again: what was conflated away, came late, or has grown. */
-export async function renewTail(series: string, held: Held, endMs: number, cancel: AbortSignal): Promise<void> {
+export async function renewTail(
+  series: string,
+  held: Held,
+  endMs: number,
+  cancel: AbortSignal,
+): Promise<void> {
   const stepMs = held.grain.kind === 'steps' ? held.grain.stepS * 1000 : 0;
   const backMs = 3 * Math.max(TAIL_EVERY_MS, stepMs);
   const fromMs = stepMs > 0 ? Math.floor((endMs - backMs) / stepMs) * stepMs : endMs - backMs;
@@ -141,7 +153,10 @@ function renewed<T>(
   fromMs: number,
 ): (readonly [number, T])[] {
   const toMs = tail.at(-1)?.[0] ?? fromMs;
-  return [...continued(known, tail, fromMs).filter(([tsMs]) => tsMs <= toMs), ...known.filter(([tsMs]) => tsMs > toMs)];
+  return [
+    ...continued(known, tail, fromMs).filter(([tsMs]) => tsMs <= toMs),
+    ...known.filter(([tsMs]) => tsMs > toMs),
+  ];
 }
 
 export function lineOf({ grain, mean, low, high }: Held): Line {

@@ -32,7 +32,9 @@ export function startPast(): () => void {
 
   function nextKey(): string | undefined {
     if (asked.size >= VEHICLES_MAX) return undefined;
-    return [...assets.values()].find(({ key, kind, place }) => kind === 'vehicle' && place !== null && !asked.has(key))?.key;
+    return [...assets.values()].find(
+      ({ key, kind, place }) => kind === 'vehicle' && place !== null && !asked.has(key),
+    )?.key;
   }
 
   return () => {

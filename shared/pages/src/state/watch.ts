@@ -5,14 +5,7 @@ import { computed } from '@preact/signals';
 import { session } from '../api/session';
 import { ageText } from '../domain/age';
 import { LINK_POLL_MS, askLink, forgetLink } from './link';
-import {
-  forgetAssets,
-  interruptedSinceMs,
-  isLive,
-  reconcile,
-  reconcileDelayMs,
-  sockets,
-} from './live';
+import { forgetAssets, interruptedSinceMs, isLive, reconcile, reconcileDelayMs, sockets } from './live';
 import { announce } from './notices';
 import { forgetSites, site } from './site';
 

@@ -31,7 +31,11 @@ export function AssetList({ assets, nowMs, selected, onPick }: ListProps) {
               <KeySymbol shape={SHAPES[asset.kind]} kind={asset.kind} look={look} />
               <span class="asset-name">{asset.name}</span>
               <span class="muted">{placeText(asset)}</span>
-              <span class={`asset-age ${look}`}>{look === 'stale' || look === 'offline' ? `${LOOK_WORDS[look]} ${ageText(nowMs - asset.tsMs)}` : asset.status}</span>
+              <span class={`asset-age ${look}`}>
+                {look === 'stale' || look === 'offline'
+                  ? `${LOOK_WORDS[look]} ${ageText(nowMs - asset.tsMs)}`
+                  : asset.status}
+              </span>
             </button>
           </li>
         );
@@ -44,7 +48,18 @@ function placeText({ place }: Asset): string {
   return [place?.zone, place?.level === 'surface' ? null : place?.level].filter(Boolean).join(', ');
 }
 
-const HIDDEN = new Set(['lat_deg', 'lng_deg', 'altitude_m', 'accuracy_m', 'zone', 'level', 'status', 'boot_id', 'online', 'heading_deg']);
+const HIDDEN = new Set([
+  'lat_deg',
+  'lng_deg',
+  'altitude_m',
+  'accuracy_m',
+  'zone',
+  'level',
+  'status',
+  'boot_id',
+  'online',
+  'heading_deg',
+]);
 
 interface CardProps {
   asset: Asset;
@@ -84,7 +99,9 @@ export function AssetCard({ asset, nowMs, following, onFollow, onClose }: CardPr
               {degreeText(place.lngDeg, 1e-5, 'E', 'W')}
               {place.accuracyM !== null && <span class="muted">± {place.accuracyM.toFixed(1)} m</span>}
             </Item>
-            {place.altitudeM !== null && <Item title="Altitude">{numberText(Math.round(place.altitudeM))} m</Item>}
+            {place.altitudeM !== null && (
+              <Item title="Altitude">{numberText(Math.round(place.altitudeM))} m</Item>
+            )}
           </>
         )}
         {heading !== null && <Item title="Heading">{heading.toFixed(0).padStart(3, '0')}°</Item>}
@@ -94,7 +111,12 @@ export function AssetCard({ asset, nowMs, following, onFollow, onClose }: CardPr
               {valueText(reading.value)} {reading.unit}
             </span>
             {typeof reading.value !== 'string' && (
-              <button class="quiet" aria-label={`Chart ${metric}`} title="Add to or remove from the chart" onClick={() => toggleCharted(`${asset.key}/${metric}`)}>
+              <button
+                class="quiet"
+                aria-label={`Chart ${metric}`}
+                title="Add to or remove from the chart"
+                onClick={() => toggleCharted(`${asset.key}/${metric}`)}
+              >
                 <Icon name="chart" />
               </button>
             )}

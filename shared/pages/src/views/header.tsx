@@ -25,7 +25,12 @@ export function Header() {
       </div>
       <nav aria-label="Views">
         {VIEWS.map((each) => (
-          <button key={each} class="tab" aria-current={view.value === each ? 'page' : undefined} onClick={() => show(each)}>
+          <button
+            key={each}
+            class="tab"
+            aria-current={view.value === each ? 'page' : undefined}
+            onClick={() => show(each)}
+          >
             {VIEW_TITLES[each]}
           </button>
         ))}
@@ -33,10 +38,20 @@ export function Header() {
       <div class="tools">
         <LiveMark />
         <ClockMenu />
-        <button class="quiet" onClick={flipTheme} aria-label={isDark() ? 'Switch to light' : 'Switch to dark'} title="Light or dark (t)">
+        <button
+          class="quiet"
+          onClick={flipTheme}
+          aria-label={isDark() ? 'Switch to light' : 'Switch to dark'}
+          title="Light or dark (t)"
+        >
           <Icon name={isDark() ? 'sun' : 'moon'} />
         </button>
-        <button class="quiet" onClick={() => (helpOpen.value = true)} aria-label="Help and keys" title="Help and keys (?)">
+        <button
+          class="quiet"
+          onClick={() => (helpOpen.value = true)}
+          aria-label="Help and keys"
+          title="Help and keys (?)"
+        >
           <Icon name="help" />
         </button>
         <AccountMark />
@@ -50,7 +65,11 @@ function SiteName() {
   if (choices.length === 0) return <h1 class="site">{siteName.value ?? '…'}</h1>;
   return (
     <h1 class="site">
-      <select aria-label="Site" value={siteName.value ?? ''} onChange={(event) => go({ site: event.currentTarget.value, series: [], selected: null })}>
+      <select
+        aria-label="Site"
+        value={siteName.value ?? ''}
+        onChange={(event) => go({ site: event.currentTarget.value, series: [], selected: null })}
+      >
         {choices.map((each) => (
           <option key={each}>{each}</option>
         ))}

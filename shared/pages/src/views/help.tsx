@@ -42,9 +42,9 @@ export function HelpDialog() {
         <section>
           <h3>What the page tells</h3>
           <p>
-            Colour is kept for what is not normal. A value marked <b class="stale-word">stale</b> has had no sample for
-            30 s, or for three of its usual intervals where it comes rarely; its age keeps counting even without a
-            connection. Ages use the server's clock.
+            Colour is kept for what is not normal. A value marked <b class="stale-word">stale</b> has had no
+            sample for 30 s, or for three of its usual intervals where it comes rarely; its age keeps counting
+            even without a connection. Ages use the server's clock.
           </p>
         </section>
       </div>

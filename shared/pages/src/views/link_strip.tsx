@@ -22,7 +22,9 @@ export function LinkStrip() {
       {last !== null && last.status.edges.length === 0 && (
         <p class="word note">No edge has reported for this site yet.</p>
       )}
-      {last?.status.edges.map((edge) => <EdgeLine key={edge.edgeId} edge={edge} atMs={last.atMs} />)}
+      {last?.status.edges.map((edge) => (
+        <EdgeLine key={edge.edgeId} edge={edge} atMs={last.atMs} />
+      ))}
       {answer.state === 'failed' && (
         <p class="word warning">
           The state of the link cannot be asked for: {answer.detail}{' '}
@@ -41,13 +43,18 @@ function EdgeLine({ edge, atMs }: { edge: EdgeState; atMs: number }) {
   const refused = edge.quarantined.reduce((sum, [, messages]) => sum + messages, 0);
   const askedAgoMs = tickMs.value - atMs;
   return (
-    <article class={`edge-line ${edge.connected ? 'connected' : 'disconnected'}`} aria-label={`Edge ${edge.edgeId}`}>
+    <article
+      class={`edge-line ${edge.connected ? 'connected' : 'disconnected'}`}
+      aria-label={`Edge ${edge.edgeId}`}
+    >
       <Fact title="Edge">{edge.edgeId}</Fact>
       <Fact title={PAGE === 'edge' ? 'Link to central' : 'Link'} wide>
         <ConditionMark condition={edge.connected ? 'good' : 'bad'} />
         <b class="link-state">{edge.connected ? 'Connected' : 'Disconnected'}</b> <Since edge={edge} />
       </Fact>
-      <Fact title="Round trip">{edge.rttMs === null || !edge.connected ? '–' : `${numberText(Math.round(edge.rttMs))} ms`}</Fact>
+      <Fact title="Round trip">
+        {edge.rttMs === null || !edge.connected ? '–' : `${numberText(Math.round(edge.rttMs))} ms`}
+      </Fact>
       <Fact title="Backlog" warn={(backlog.oldestAgeS ?? 0) > 60}>
         {backlog.samples === 0 ? (
           'none'
@@ -59,7 +66,9 @@ function EdgeLine({ edge, atMs }: { edge: EdgeState; atMs: number }) {
         )}
       </Fact>
       {edge.inboxPending !== null && <Fact title="To unpack">{numberText(edge.inboxPending)} batches</Fact>}
-      <Fact title="Last seen">{edge.lastSeenMs === null ? 'never' : `${ageText(nowMs.value - edge.lastSeenMs)} ago`}</Fact>
+      <Fact title="Last seen">
+        {edge.lastSeenMs === null ? 'never' : `${ageText(nowMs.value - edge.lastSeenMs)} ago`}
+      </Fact>
       <Fact title="Refused" warn={refused > 0}>
         {refused === 0 ? (
           'none'
@@ -69,7 +78,9 @@ function EdgeLine({ edge, atMs }: { edge: EdgeState; atMs: number }) {
           </button>
         )}
       </Fact>
-      <span class={`asked ${askedAgoMs > 3 * LINK_POLL_MS ? 'old' : ''}`}>as of {ageText(askedAgoMs)} ago</span>
+      <span class={`asked ${askedAgoMs > 3 * LINK_POLL_MS ? 'old' : ''}`}>
+        as of {ageText(askedAgoMs)} ago
+      </span>
       {!edge.connected && edge.error !== null && <p class="edge-error">{edge.error}</p>}
       {open && refused > 0 && <Refusals edge={edge} />}
     </article>
@@ -79,8 +90,12 @@ function EdgeLine({ edge, atMs }: { edge: EdgeState; atMs: number }) {
 function Since({ edge }: { edge: EdgeState }) {
   if (edge.sinceMs === null) return null;
   return (
-    <span class="muted" title={`${momentText(edge.sinceMs, zone.value)} ${zoneText(edge.sinceMs, zone.value)}`}>
-      since {momentText(edge.sinceMs, zone.value).slice(sameDay(edge.sinceMs) ? 11 : 0)} ({ageText(nowMs.value - edge.sinceMs)})
+    <span
+      class="muted"
+      title={`${momentText(edge.sinceMs, zone.value)} ${zoneText(edge.sinceMs, zone.value)}`}
+    >
+      since {momentText(edge.sinceMs, zone.value).slice(sameDay(edge.sinceMs) ? 11 : 0)} (
+      {ageText(nowMs.value - edge.sinceMs)})
     </span>
   );
 }

@@ -60,9 +60,20 @@ export function MapPanel() {
           <MapTool icon="minus" title="Zoom out (−)" act={() => map.current?.zoom(-1)} />
           <MapTool icon="plus" title="Zoom in (+)" act={() => map.current?.zoom(1)} />
           <MapTool icon="fit" title="Fit the site (0)" act={fit} />
-          <MapTool icon="follow" title="Follow the selected asset (F)" act={toggleFollowing} pressed={following.value} disabled={selected.value === null} />
+          <MapTool
+            icon="follow"
+            title="Follow the selected asset (F)"
+            act={toggleFollowing}
+            pressed={following.value}
+            disabled={selected.value === null}
+          />
           {view.value !== 'map' && (
-            <MapTool icon="table" title="Positions as a list" act={() => (listInOverview.value = !listInOverview.value)} pressed={listed} />
+            <MapTool
+              icon="table"
+              title="Positions as a list"
+              act={() => (listInOverview.value = !listInOverview.value)}
+              pressed={listed}
+            />
           )}
         </div>
       </header>
@@ -107,7 +118,15 @@ function Selected() {
   void revision.value; // assets change in place
   const asset = assets.get(selected.value ?? '');
   if (asset === undefined) return null;
-  return <AssetCard asset={asset} nowMs={nowMs.value} following={following.value} onFollow={toggleFollowing} onClose={() => pick(null)} />;
+  return (
+    <AssetCard
+      asset={asset}
+      nowMs={nowMs.value}
+      following={following.value}
+      onFollow={toggleFollowing}
+      onClose={() => pick(null)}
+    />
+  );
 }
 
 function sceneNow(): Scene {
@@ -135,10 +154,15 @@ function toggleFollowing(): void {
 function Levels() {
   void catalogueRevision.value;
   void nowMs.value; // an asset may change its level
-  const levels = [...new Set([...assets.values()].map(({ place }) => place?.level).filter((level) => level != null))].sort();
+  const levels = [
+    ...new Set([...assets.values()].map(({ place }) => place?.level).filter((level) => level != null)),
+  ].sort();
   const current = address.value.level;
   if (levels.length < 2 && current === null) return null;
-  const choices: [string | null, string][] = [[null, 'All levels'], ...levels.map((level): [string, string] => [level, level])];
+  const choices: [string | null, string][] = [
+    [null, 'All levels'],
+    ...levels.map((level): [string, string] => [level, level]),
+  ];
   return (
     <div class="segments" role="group" aria-label="Level">
       {choices.map(([level, title]) => (
@@ -158,7 +182,14 @@ function MapTool(props: {
   disabled?: boolean;
 }) {
   return (
-    <button class="quiet" title={props.title} aria-label={props.title} aria-pressed={props.pressed} disabled={props.disabled} onClick={props.act}>
+    <button
+      class="quiet"
+      title={props.title}
+      aria-label={props.title}
+      aria-pressed={props.pressed}
+      disabled={props.disabled}
+      onClick={props.act}
+    >
       <Icon name={props.icon} />
     </button>
   );
@@ -175,5 +206,7 @@ function Refusal() {
 function emptyWords(): string {
   const known: Asset[] = [...assets.values()];
   if (address.value.level !== null) return `Nothing with a position on ${address.value.level} right now.`;
-  return known.length === 0 ? 'Waiting for the first positions…' : 'No asset of this site has reported a position yet.';
+  return known.length === 0
+    ? 'Waiting for the first positions…'
+    : 'No asset of this site has reported a position yet.';
 }

@@ -39,7 +39,8 @@ export const LOCAL_KEYS: readonly [part: string, keys: readonly [string, string]
     'Live values',
     [
       ['↑ ↓', 'Row above, row below'],
-      ['Page ↑ ↓, Home, End', 'Further'],
+      ['Page ↑ ↓', 'A page up, a page down'],
+      ['Home End', 'First row, last row'],
       ['Enter', 'Chart the series; open or close a group'],
       ['M', 'Show the asset on the map'],
     ],

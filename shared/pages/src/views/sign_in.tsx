@@ -38,7 +38,11 @@ export function SignIn({ reason }: { reason: string | null }) {
           <Mark size={34} />
           <div>
             <h1 id="sign-in-title">Headframe</h1>
-            <p class="muted">{PAGE === 'edge' ? 'Site edge: works without the link to central' : 'Mine operations, all sites'}</p>
+            <p class="muted">
+              {PAGE === 'edge'
+                ? 'Site edge: works without the link to central'
+                : 'Mine operations, all sites'}
+            </p>
           </div>
         </div>
         {reason !== null && (

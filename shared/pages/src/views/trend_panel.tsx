@@ -75,7 +75,11 @@ function Presets() {
   return (
     <div class="segments" role="group" aria-label="Range">
       {PRESETS.map((preset) => (
-        <button key={preset.name} aria-pressed={current?.name === preset.name} onClick={() => setRange(preset.range)}>
+        <button
+          key={preset.name}
+          aria-pressed={current?.name === preset.name}
+          onClick={() => setRange(preset.range)}
+        >
           {preset.title}
         </button>
       ))}
@@ -95,7 +99,12 @@ function RangeTools() {
       <button class="live-toggle" aria-pressed={live} title="End at now and move on (L)" onClick={goLive}>
         Live
       </button>
-      <Tool icon="table" title="Points as a table" act={() => (asTable.value = !asTable.value)} pressed={asTable.value} />
+      <Tool
+        icon="table"
+        title="Points as a table"
+        act={() => (asTable.value = !asTable.value)}
+        pressed={asTable.value}
+      />
       <Tool icon="save" title="Save the shown points as CSV" act={exportCsv} />
       <Tool icon="copy" title="Copy a link to this view" act={() => void copyLink()} />
     </div>
@@ -104,7 +113,13 @@ function RangeTools() {
 
 function Tool(props: { icon: IconName; title: string; act: () => void; pressed?: boolean }) {
   return (
-    <button class="quiet" aria-label={props.title} title={props.title} aria-pressed={props.pressed} onClick={props.act}>
+    <button
+      class="quiet"
+      aria-label={props.title}
+      title={props.title}
+      aria-pressed={props.pressed}
+      onClick={props.act}
+    >
       <Icon name={props.icon} />
     </button>
   );
@@ -126,7 +141,9 @@ function RangeLine({ span, isLoading }: { span: Span; isLoading: boolean }) {
 }
 
 function describe(span: Span): string {
-  const names = tracks.value.map(({ series, grain, stretches }) => `${series} (${grainText(grain, stretches !== null)})`).join(', ');
+  const names = tracks.value
+    .map(({ series, grain, stretches }) => `${series} (${grainText(grain, stretches !== null)})`)
+    .join(', ');
   return `Chart of ${names}, ${spanText(span.endMs - span.startMs)} up to ${momentText(span.endMs, zone.value)} ${zoneText(span.endMs, zone.value)}. Arrow keys move, plus and minus zoom.`;
 }
 

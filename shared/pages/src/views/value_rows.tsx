@@ -31,12 +31,18 @@ export function GroupLine({ row, frame, onToggle }: { row: GroupRow; frame: Fram
   return (
     <div class="row group" {...frameProps(frame)} aria-expanded={row.open} onDblClick={onToggle}>
       <span role="gridcell" aria-colspan={8} class="c-all">
-        <button class="group-toggle" tabIndex={-1} onClick={onToggle} aria-label={row.open ? 'Close' : 'Open'}>
+        <button
+          class="group-toggle"
+          tabIndex={-1}
+          onClick={onToggle}
+          aria-label={row.open ? 'Close' : 'Open'}
+        >
           <Icon name={row.open ? 'down' : 'right'} />
         </button>
         <b>{KIND_TITLES[row.kind]}</b>
         <span class="muted">
-          {numberText(row.assets)} {row.assets === 1 ? 'asset' : 'assets'} · {numberText(row.readings)} readings
+          {numberText(row.assets)} {row.assets === 1 ? 'asset' : 'assets'} · {numberText(row.readings)}{' '}
+          readings
         </span>
         {row.stale > 0 && <span class="badge stale">{numberText(row.stale)} stale</span>}
         {row.flagged > 0 && <span class="badge warning">{numberText(row.flagged)} flagged</span>}
@@ -52,6 +58,31 @@ export function WordLine({ row, frame }: { row: WordRow; frame: Frame }) {
         {row.text}
       </span>
     </div>
+  );
+}
+
+/** The weightiest flag by name, the others counted: a row has room for one. */
+function Flags({ names }: { names: readonly string[] }) {
+  const flags = names
+    .map(flagOf)
+    .sort((a, b) => Number(b.weight === 'warning') - Number(a.weight === 'warning'));
+  const [first, ...others] = flags;
+  if (first === undefined) return null;
+  return (
+    <>
+      <span class={`badge ${first.weight}`} title={first.meaning}>
+        {first.label}
+      </span>
+      {others.length > 0 && (
+        <span
+          class={`badge ${others[0]!.weight}`}
+          title={others.map(({ label, meaning }) => `${label}: ${meaning}`).join('\n')}
+        >
+          <span aria-hidden="true">+{others.length}</span>
+          <span class="for-readers">{others.map(({ label }) => label).join(', ')}</span>
+        </span>
+      )}
+    </>
   );
 }
 
@@ -75,7 +106,11 @@ export function ReadingLine({ row, frame, nowMs }: { row: ReadingRow; frame: Fra
   const at = `${exactText(reading.tsMs, zone.value)} ${zoneText(reading.tsMs, zone.value)}`;
   return (
     <div class={`row reading ${stale ? 'stale' : ''}`} {...frameProps(frame)} data-series={series}>
-      <span role="gridcell" class={`c-asset ${row.again ? 'again' : ''}`} title={`${asset.name} · ${asset.status}`}>
+      <span
+        role="gridcell"
+        class={`c-asset ${row.again ? 'again' : ''}`}
+        title={`${asset.name} · ${asset.status}`}
+      >
         {asset.name}
         {!row.again && <AssetStatus asset={asset} nowMs={nowMs} />}
       </span>
@@ -100,11 +135,7 @@ export function ReadingLine({ row, frame, nowMs }: { row: ReadingRow; frame: Fra
             stale
           </span>
         )}
-        {reading.flags.map(flagOf).map((flag) => (
-          <span key={flag.name} class={`badge ${flag.weight}`} title={flag.meaning}>
-            {flag.label}
-          </span>
-        ))}
+        <Flags names={reading.flags} />
         {!stale && reading.flags.length === 0 && <span class="good">good</span>}
       </span>
       <span role="gridcell" class="c-chart">

@@ -50,11 +50,17 @@ export function ValuesPanel() {
         <Toggle on={onlyStale} count={counts.stale} word="stale" />
         <Toggle on={onlyFlagged} count={counts.flagged} word="flagged" />
         <label class="check" title="Also coordinates, boot numbers and the like">
-          <input type="checkbox" checked={everything.value} onChange={(event) => (everything.value = event.currentTarget.checked)} />
+          <input
+            type="checkbox"
+            checked={everything.value}
+            onChange={(event) => (everything.value = event.currentTarget.checked)}
+          />
           all metrics
         </label>
         <span class="count muted" role="status">
-          {matching === counts.readings ? numberText(matching) : `${numberText(matching)} of ${numberText(counts.readings)}`}
+          {matching === counts.readings
+            ? numberText(matching)
+            : `${numberText(matching)} of ${numberText(counts.readings)}`}
         </span>
       </header>
       {rows.length === 0 ? (
@@ -71,7 +77,13 @@ export function ValuesPanel() {
           onKey={(event) => onKey(event, rows[active])}
           head={<Head />}
           row={(index) => (
-            <Line key={keyOf(rows[index]!)} row={rows[index]!} index={index} isActive={index === active} onActive={setActive} />
+            <Line
+              key={keyOf(rows[index]!)}
+              row={rows[index]!}
+              index={index}
+              isActive={index === active}
+              onActive={setActive}
+            />
           )}
         />
       )}
@@ -87,7 +99,8 @@ function Line(props: { row: Row; index: number; isActive: boolean; onActive: (in
     isActive: props.isActive,
     onPick: () => props.onActive(props.index),
   };
-  if (row.type === 'group') return <GroupLine row={row} frame={frame} onToggle={() => toggleGroup(row.kind)} />;
+  if (row.type === 'group')
+    return <GroupLine row={row} frame={frame} onToggle={() => toggleGroup(row.kind)} />;
   if (row.type === 'word') return <WordLine row={row} frame={frame} />;
   return <ReadingLine row={row} frame={frame} nowMs={nowMs.value} />;
 }
@@ -141,7 +154,11 @@ function Search() {
 
 function Toggle({ on, count, word }: { on: typeof onlyStale; count: number; word: string }) {
   return (
-    <button class={`chip ${count > 0 ? word : ''}`} aria-pressed={on.value} onClick={() => (on.value = !on.value)}>
+    <button
+      class={`chip ${count > 0 ? word : ''}`}
+      aria-pressed={on.value}
+      onClick={() => (on.value = !on.value)}
+    >
       <b>{numberText(count)}</b> {word}
     </button>
   );
@@ -159,8 +176,12 @@ function Head() {
       {HEADS.map(([by, title, column]) => (
         <SortHead key={by} by={by} title={title} column={column} />
       ))}
-      <span role="columnheader" class="c-unit">Unit</span>
-      <span role="columnheader" class="c-trend">Trend</span>
+      <span role="columnheader" class="c-unit">
+        Unit
+      </span>
+      <span role="columnheader" class="c-trend">
+        Trend
+      </span>
       <SortHead by="age" title="Age" column="c-age" />
       <SortHead by="quality" title="Quality" column="c-quality" />
       <span role="columnheader" class="c-chart" aria-label="Chart" />
@@ -191,16 +212,23 @@ function Empty() {
   const failed = states.find((state) => state.state === 'failed');
   const { search } = address.value;
   if (states.length === 0 || states.some(({ state }) => state === 'loading')) {
-    return <p class="empty" role="status">Loading the newest values…</p>;
+    return (
+      <p class="empty" role="status">
+        Loading the newest values…
+      </p>
+    );
   }
   if (failed !== undefined && failed.state === 'failed') {
-    return <p class="empty warning" role="status">The values cannot be loaded: {failed.detail} Asking again by itself.</p>;
+    return (
+      <p class="empty warning" role="status">
+        The values cannot be loaded: {failed.detail} Asking again by itself.
+      </p>
+    );
   }
   if (search !== '' || onlyStale.value || onlyFlagged.value) {
     return (
       <p class="empty" role="status">
-        No reading matches.{' '}
-        <button onClick={clearFilters}>Show all readings</button>
+        No reading matches. <button onClick={clearFilters}>Show all readings</button>
       </p>
     );
   }

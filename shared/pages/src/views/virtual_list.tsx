@@ -46,7 +46,8 @@ export function VirtualList(props: Props) {
     const topPx = next * rowHeightPx;
     const roomPx = element.clientHeight - rowHeightPx; // the header covers one row
     if (topPx < element.scrollTop) element.scrollTop = topPx;
-    else if (topPx + rowHeightPx > element.scrollTop + roomPx) element.scrollTop = topPx + rowHeightPx - roomPx;
+    else if (topPx + rowHeightPx > element.scrollTop + roomPx)
+      element.scrollTop = topPx + rowHeightPx - roomPx;
   }
 
   function onKeyDown(event: KeyboardEvent): void {
@@ -81,7 +82,11 @@ export function VirtualList(props: Props) {
     >
       {props.head}
       <div class="virtual-rows" role="rowgroup" style={{ height: `${count * rowHeightPx}px` }}>
-        <div class="virtual-window" role="presentation" style={{ transform: `translateY(${first * rowHeightPx}px)` }}>
+        <div
+          class="virtual-window"
+          role="presentation"
+          style={{ transform: `translateY(${first * rowHeightPx}px)` }}
+        >
           {shown.map(props.row)}
         </div>
       </div>
