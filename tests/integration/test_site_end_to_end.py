@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.support.running_site import RunningSite, running_site, wait_for
+from tests.support.running_site import ROOT, RunningSite, running_site, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.needs_mosquitto]
 
@@ -139,3 +140,13 @@ def test_credentials_are_private(site: RunningSite) -> None:
 def test_a_server_says_that_it_is_well(site: RunningSite, server: str, path: str) -> None:
     status, _ = site.request("GET", server, path)
     assert status == 200
+
+
+@pytest.mark.parametrize("server", ["edge", "central"])
+def test_every_metric_that_is_exported_is_documented(site: RunningSite, server: str) -> None:
+    with urllib.request.urlopen(f"{site.ready[server]}/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    names = [line.split(" ", 3)[2] for line in text.splitlines() if line.startswith("# HELP ")]
+    documented = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    assert len(names) > 20
+    assert [name for name in names if f"`{name}`" not in documented] == []

@@ -62,7 +62,7 @@ def test_every_promise_is_an_invariant() -> None:
 def test_every_invariant_names_its_guards(number: int) -> None:
     body = invariants()[number].split("\n## ")[0]
     guards = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", body)
-    assert guards or "not yet" in body
+    assert guards or "not yet" in body.lower()
     for file, test in guards:
         assert f"def {test}(" in (ROOT / file).read_text(encoding="utf-8"), f"{file}::{test}"
 
