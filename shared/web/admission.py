@@ -21,6 +21,8 @@ from shared.web.limits import Allowance, WindowLimiter
 RATE_WINDOW_S = 60.0
 # One window is 200 bytes: 10 MB at most, far more accounts and addresses than a mine has.
 RATE_KEYS_MAX = 50_000
+# All pages behind one address come back at once when a server restarts, each with two sockets.
+SOCKETS_FACTOR = 10
 SERVER_NAME = "headframe"
 ANONYMOUS = "anonymous"
 
@@ -33,6 +35,7 @@ class RateClass(Enum):
 
     COUNTED = auto()
     PROBE = auto()  # counted apart, so that other requests of an address cannot starve its probes
+    SOCKET = auto()  # counted apart and more: it signs in only with its first message
     FREE = auto()  # not counted: files of the page, probes of the local supervisor
 
 
@@ -77,6 +80,7 @@ class Admission:
         self._verifier = verifier
         self._accounts = _limiter(per_account)
         self._addresses = _limiter(per_address)
+        self._sockets = _limiter(per_address * SOCKETS_FACTOR)
         # Unique, not secret: a random beginning for this process, then a count.
         self._id_start = secrets.token_hex(8)
         self._id_count = count()
@@ -144,6 +148,8 @@ class Admission:
         )
         if rate_class is RateClass.FREE:
             return replace(limiter.peek(key, now_s), allowed=True)
+        if rate_class is RateClass.SOCKET:
+            return self._sockets.take(key, now_s)
         if rate_class is RateClass.PROBE:
             return self._addresses.take(f"probe {client_key(address)}", now_s)
         return limiter.take(key, now_s)

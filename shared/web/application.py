@@ -37,6 +37,7 @@ def build_application(
     table = (*routes, *health_routes(registry, settings.metrics_allow))
     pages = page_handles(settings.static_dir)
     rate_classes = dict.fromkeys(pages, RateClass.FREE)
+    rate_classes |= {feed.path: RateClass.SOCKET for feed in feeds}
     rate_classes |= {path: route.rate_class for route in table for path in route.paths}
     application = web.Application(
         middlewares=[front(rate_classes)], client_max_size=BODY_SIZE_MAX_BYTES

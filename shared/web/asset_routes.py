@@ -6,8 +6,9 @@ from pydantic import Field
 
 from shared.access.roles import Right
 from shared.domain.assets import Asset, compose_assets
+from shared.domain.samples import LatestValue
 from shared.errors import ApiError
-from shared.ids import Kind
+from shared.ids import Kind, is_name
 from shared.web import examples
 from shared.web.cursors import decode_cursor, encode_cursor
 from shared.web.etags import state_etag
@@ -88,13 +89,27 @@ def _list_of(kind: Kind) -> Answer:
 async def _one_machine(call: Call) -> Reply:
     asset_id = call.path_as(EquipmentPath).equipment_id
     site = await call.site(call.query_as(SiteQuery).site)
-    assets = await _assets(call, site, Kind.EQUIPMENT, asset_id)
+    assets = await _assets(call, site, Kind.EQUIPMENT, asset_id) if is_name(asset_id) else []
     if not assets:
         raise ApiError(404, f"no equipment {asset_id!r} at {site}")
-    asset = assets[0]
-    values = sorted((name, value.ts_ms, value.value) for name, value in asset.metrics.items())
-    etag = state_etag(asset.site, asset.asset_id, asset.status, asset.presence, values)
-    return Reply(asset_view(asset, call.now_ms), etag=etag)
+    return Reply(asset_view(assets[0], call.now_ms), etag=_etag(assets[0]))
+
+
+def _etag(asset: Asset) -> str:
+    values = [(name, *_state(value)) for name, value in asset.metrics.items()]
+    return state_etag(
+        asset.site,
+        asset.asset_id,
+        asset.status,
+        asset.presence,
+        asset.ts_ms,
+        asset.location,
+        values,
+    )
+
+
+def _state(value: LatestValue) -> tuple[object, ...]:
+    return (value.ts_ms, value.value, value.quality, value.series.unit)
 
 
 async def _assets(call: Call, site: str, kind: Kind, asset_id: str | None = None) -> list[Asset]:

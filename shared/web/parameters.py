@@ -75,6 +75,10 @@ class RequestReading:
     def _validate(
         self, model: type[ModelT], values: Mapping[str, Any], *, show_values: bool
     ) -> ModelT | None:
+        for name, value in values.items():
+            if isinstance(value, str) and "\0" in value:
+                # Valid in JSON and in addresses, never in a name, and no database takes it.
+                self._note(name, "contains a NUL character")
         try:
             return model.model_validate(values)
         except ValidationError as error:

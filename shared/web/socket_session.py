@@ -123,7 +123,8 @@ class _Conversation:
     async def run(self) -> None:
         """Hold the conversation; it ends by SocketEnd or with the connection."""
         self._principal = await self._sign_in()
-        wanted = await self._within_rights(SocketFilter())
+        self._wanted = SocketFilter()
+        wanted = await self._within_rights(self._wanted)
         subscriber = self._hub.subscribe(self._feed, self._principal.user_id, self._kinds(), wanted)
         try:
             await self._say_signed_in(subscriber)
@@ -199,6 +200,8 @@ class _Conversation:
                 if principal.user_id != self._principal.user_id:
                     raise SocketEnd(CloseCode.UNAUTHORIZED, "the token is of another account")
                 self._principal = principal
+                # The newer token may give less than the older did.
+                await self._apply(subscriber, self._hub.cursor(subscriber))
                 await self._say_signed_in(subscriber)
             case SubscribeMessage():
                 await self._change_filter(subscriber, message)
@@ -212,10 +215,14 @@ class _Conversation:
             expected = ", ".join(sorted(self._feed.kinds))
             await self._refuse(f"kind must be one of {expected}", field="filter.kind")
             return
-        if wanted.kinds - self._kinds():
+        self._wanted = wanted
+        await self._apply(subscriber, message.resume)
+
+    async def _apply(self, subscriber: Subscriber, resume: str | None) -> None:
+        if self._wanted.kinds - self._kinds():
             raise SocketEnd(CloseCode.FORBIDDEN, f"this needs the right {Right.WORKERS_READ}")
-        wanted = await self._within_rights(wanted)
-        self._hub.change_filter(subscriber, self._kinds(), wanted, message.resume)
+        wanted = await self._within_rights(self._wanted)
+        self._hub.change_filter(subscriber, self._kinds(), wanted, resume)
 
     async def _within_rights(self, wanted: SocketFilter) -> SocketFilter:
         for site in wanted.sites:

@@ -9,7 +9,7 @@ from shared.access.roles import Right, may, visible_kinds
 from shared.clock import iso_utc
 from shared.domain.telemetry import POINTS_MAX, Aggregate, TelemetryQuery
 from shared.errors import AggregateError, ApiError, invalid_field
-from shared.ids import Kind, SeriesName
+from shared.ids import Kind, SeriesName, is_name
 from shared.web import examples
 from shared.web.asset_routes import (
     PAGE_LIMIT_DEFAULT,
@@ -163,6 +163,8 @@ async def _series(call: Call) -> Reply:
     after = None
     if asked.cursor is not None:
         after = _key(decode_cursor(f"series@{site}", asked.cursor, (str, str, str, str, int)))
+    if asked.id is not None and not is_name(asked.id):
+        return Reply(SeriesPage([], None))  # no asset can be called that
     found = await call.parts.reader.series(
         SeriesQuery(
             site=site,

@@ -129,13 +129,14 @@ class WorldOptions:
     allowed_origins: tuple[str, ...] = ()
     times: SocketTimes = field(default_factory=SocketTimes)
     routes: Sequence[Route] = ROUTES
+    site: FakeSite = field(default_factory=FakeSite)
 
 
 @asynccontextmanager
 async def web_world(**options: Any) -> AsyncGenerator[World, None]:
     """Run a server on a free port of loopback."""
     wanted = WorldOptions(**options)
-    site, accounts, clock = FakeSite(), FakeAccounts(), HandClock(now_ms=NOW_MS)
+    site, accounts, clock = wanted.site, FakeAccounts(), HandClock(now_ms=NOW_MS)
     issuer = TokenIssuer(SIGNING_KEY, issuer="test", lifetime_s=TOKEN_S)
     registry, readiness = CollectorRegistry(), dict[str, ReadinessCheck]()
     parts = assemble(

@@ -165,3 +165,20 @@ async def test_going_stale_is_a_change(world: World) -> None:
     world.clock.advance_s(31)
     answer = await world.get(PUMP, Role.OPERATOR, headers={"If-None-Match": etag})
     assert (answer.status, answer.data["status"]) == (200, "stale")
+
+
+async def test_moving_is_a_change(world: World) -> None:
+    world.site.add("kaduna/equipment/pump-1/zone", "pit-north-2", NOW_MS)
+    etag = (await world.get(PUMP, Role.OPERATOR)).headers["ETag"]
+    world.site.add("kaduna/equipment/pump-1/zone", "workshop", NOW_MS)
+    answer = await world.get(PUMP, Role.OPERATOR, headers={"If-None-Match": etag})
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize("asset_id", ["Pump-1", "pump 1", "%00", "-", "ä", "a" * 128])
+async def test_what_can_be_no_name_is_not_found_and_not_looked_up(
+    world: World, asset_id: str
+) -> None:
+    world.site.failure = RuntimeError("looked up")
+    answer = await world.get(f"/api/v1/assets/equipment/{asset_id}", Role.OPERATOR)
+    assert answer.status in {400, 404}

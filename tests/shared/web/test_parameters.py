@@ -103,3 +103,10 @@ def test_what_is_not_json_is_a_mistake_of_the_client(content: bytes) -> None:
 def test_a_form_field_given_twice_is_a_mistake() -> None:
     with pytest.raises(ApiError, match="username: given twice"):
         single_values([("username", "a"), ("username", "b")])
+
+
+def test_a_nul_is_refused_wherever_it_stands() -> None:
+    assert ("site", "contains a NUL character") in mistakes_of(site="a\0b")
+    reading = RequestReading()
+    reading.body(Secret, {"password": "a\0b"})
+    assert [mistake.field for mistake in reading.mistakes] == ["password"]

@@ -58,6 +58,12 @@ async def test_probes_are_counted_apart_and_readiness_never() -> None:
         assert await statuses(world, 5, "/readyz") == [200] * 5
 
 
+async def test_sockets_are_counted_apart_and_ten_times_as_many() -> None:
+    async with web_world(per_account=1000, per_address=1) as world:
+        assert await statuses(world, 11, "/ws/sensors") == [400] * 10 + [429]
+        assert await statuses(world, 1, PATH) == [401]
+
+
 async def test_files_of_the_page_are_free() -> None:
     async with web_world(per_account=1000, per_address=1) as world:
         assert await statuses(world, 3, "/") == [503] * 3

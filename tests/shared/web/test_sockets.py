@@ -155,6 +155,19 @@ async def test_a_newer_token_must_be_of_the_same_account(world: World) -> None:
         assert await closed(ws) == 4401
 
 
+async def test_a_newer_token_that_gives_less_shows_less(world: World) -> None:
+    async with (
+        listening(world, "/ws/telemetry", Role.SAFETY_OFFICER) as ws,
+        listening(world, "/ws/telemetry", Role.SAFETY_OFFICER) as other,
+    ):
+        await ws.send_json({"type": "auth", "token": f"Bearer {world.token(Role.OPERATOR)}"})
+        assert (await ws.receive_json())["roles"] == ["operator"]
+        publish(world, "worker/w-1/heart_rate_bpm", 88.0)
+        assert (await other.receive_json())["data"]["id"] == "w-1"
+        await ws.send_json({"type": "ping"})
+        assert await ws.receive_json() == {"type": "pong"}
+
+
 async def test_a_revoked_account_is_closed(world: World) -> None:
     async with listening(world, "/ws/sensors", Role.ANALYST) as ws:
         world.parts.hub.revoke_account("u-1")
