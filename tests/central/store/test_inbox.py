@@ -57,6 +57,15 @@ async def test_concurrent_greetings_of_one_new_installation_get_one_epoch(
     assert await world.sql("SELECT count(*) FROM sync_epoch") == [1]
 
 
+async def test_concurrent_greetings_of_new_installations_get_epochs_of_their_own(
+    world: CentralWorld,
+) -> None:
+    await world.session(install=100)  # the edge is known: only its epochs are fought for
+    async with asyncio.TaskGroup() as group:
+        opened = [group.create_task(world.session(install=n)) for n in range(1, 9)]
+    assert {task.result().epoch for task in opened} == set(range(2, 10))
+
+
 async def test_the_grant_tells_what_is_held_and_which_series_are_known(
     world: CentralWorld,
 ) -> None:
