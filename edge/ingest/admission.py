@@ -147,11 +147,17 @@ class Admission:
             counts.restarts += sequence.restarted
 
     def _turn_window(self, group: Group) -> None:
-        """Forget the oldest identities, but keep the last of each source for its sequence."""
+        """Forget the oldest identities, but rewrite the last of each source, for its sequence.
+
+        At most a quarter of a generation: with more silent sources than that, some lose the number
+        to judge their next one by.
+        """
         ageing = self._seen.turn()
+        room = self._seen.generation_size // 4
         for source in self.catalogue.sources:
             sequence = source.sequence
             identity = (source.source_ix, sequence.last_seq, sequence.last_ts_ms)
-            if identity in ageing:
+            if identity in ageing and room:
+                room -= 1
                 self._seen.add(identity)
                 group.add_seen(identity)

@@ -26,7 +26,7 @@ from edge.metrics import EdgeMetrics
 from shared.clock import Clock
 from shared.logs import get_log
 
-# Judging stops here and waits for the disk. All of it fits into two generations of `seen.py`.
+# Judging stops here and waits for the disk. All of it fits well into the window of `seen.py`.
 JUDGED_SAMPLES_MAX: Final = 50_000
 JUDGED_VALUES_MAX: Final = 100_000  # about 10 MB of rows
 # Reading stops here. 20,000 messages are 4 s at 5,000 a second: no disk stalls longer unnoticed.

@@ -13,10 +13,14 @@ from shared.domain.samples import Value, ValueType
 
 Identity = tuple[int, int, int]
 
-# Three generations: the window holds between two and three times this. Everything that can be
-# unacknowledged at the broker (see intake.py) must fit into two of them, so that whatever is
-# redelivered after a crash is recognised.
-GENERATION_SIZE: Final = 100_000
+# The window holds between three and four generations: 210,000 to 280,000 messages. Everything that
+# can be unacknowledged at the broker (see intake.py) fits into it with room to spare, so whatever
+# is redelivered after a crash is recognised.
+GENERATION_SIZE: Final = 70_000
+GENERATIONS: Final = 4
+# The last message of a silent source is written again when it is this many generations old: after
+# at most 140,000 messages, while the log, which keeps 200,000, still has it.
+REWRITTEN_AFTER: Final = 2
 
 
 def identity_of(
@@ -39,30 +43,36 @@ def identity_of(
 
 
 class SeenWindow:
-    """A set of identities that forgets the oldest; at most three generations in memory."""
+    """A set of identities that forgets the oldest; at most ``GENERATIONS`` times its size."""
 
     def __init__(self, generation_size: int = GENERATION_SIZE) -> None:
-        self._generation_size = generation_size
+        self.generation_size = generation_size
         self._newest: set[Identity] = set()
-        self._middle: set[Identity] = set()
-        self._oldest: set[Identity] = set()
+        self._older: list[set[Identity]] = [set() for _ in range(GENERATIONS - 1)]
 
     def __contains__(self, identity: Identity) -> bool:
-        return identity in self._newest or identity in self._middle or identity in self._oldest
+        second, third, fourth = self._older
+        return (
+            identity in self._newest
+            or identity in second
+            or identity in third
+            or identity in fourth
+        )
 
     def __len__(self) -> int:
-        return len(self._newest) + len(self._middle) + len(self._oldest)
+        return len(self._newest) + sum(map(len, self._older))
 
     @property
     def is_due(self) -> bool:
         """Tell whether the newest generation is full, so that ``turn`` must be called."""
-        return len(self._newest) >= self._generation_size
+        return len(self._newest) >= self.generation_size
 
     def add(self, identity: Identity) -> None:
         """Remember ``identity`` as the newest."""
         self._newest.add(identity)
 
     def turn(self) -> Set[Identity]:
-        """Begin a new generation and forget the oldest; return the one that is forgotten next."""
-        self._oldest, self._middle, self._newest = self._middle, self._newest, set()
-        return self._oldest
+        """Begin a new generation and forget the oldest; return the one to be rewritten from."""
+        self._older = [self._newest, *self._older[:-1]]
+        self._newest = set()
+        return self._older[REWRITTEN_AFTER - 1]

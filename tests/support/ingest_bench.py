@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +14,7 @@ from edge.ingest.decoded import DecodeLimits
 from edge.ingest.intake import Intake
 from edge.ingest.quality import Judge, TimeLimits
 from edge.ingest.restore import restore_ingest
+from edge.ingest.seen import SeenWindow
 from edge.ingest.wire import Publish
 from edge.log.records import PendingBatch, RecentTail
 from edge.metrics import EdgeMetrics, IngestCounts
@@ -76,6 +77,7 @@ async def ingest_life(
     *,
     series_max: int = 1_000,
     linger_s: float = 0.0,
+    seen: SeenWindow | None = None,
 ) -> AsyncGenerator[IngestLife]:
     """Run an intake on what ``log`` holds; the end of the context kills it where it stands."""
     clock = clock or HandClock()
@@ -83,12 +85,13 @@ async def ingest_life(
     state = restore_ingest(
         log.series, recent_tail(log), series_max=series_max, now_ms=clock.utc_ms()
     )
+    window = state.seen if seen is None else seen
     admission = Admission(
         site=SITE,
         limits=LIMITS,
         catalogue=state.catalogue,
-        judge=Judge(TIMES, state.seen),
-        seen=state.seen,
+        judge=Judge(TIMES, window),
+        seen=window,
         counts=metrics.ingest,
     )
     committed: list[PendingBatch] = []
@@ -121,3 +124,12 @@ async def turn(times: int = 1) -> None:
     """Let the event loop turn."""
     for _ in range(times):
         await asyncio.sleep(0)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Return when ``holds`` is true; for stories with real sockets, that cannot count turns."""
+    for _ in range(4_000):
+        if holds():
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError("not within 20 s")

@@ -6,6 +6,7 @@ import pytest
 
 from edge.errors import LogError, LogFullError
 from edge.ingest import intake as intake_module
+from edge.ingest.seen import SeenWindow
 from shared.domain.samples import Quality
 from tests.support.ingest_bench import GAS, ingest_life, message, sample, turn
 from tests.support.intake_log import IntakeLog
@@ -185,6 +186,46 @@ async def test_a_heartbeat_moves_the_sequence_over_a_restart_too() -> None:
             await life.flush()
             assert life.acknowledged == [1]
     assert [quality for *_, quality in log.rows] == [Quality.GOOD, Quality.GOOD]
+
+
+async def test_the_last_number_of_a_quiet_device_outlives_the_window() -> None:
+    # gas-1 is silent while others fill the window again and again: its last number is written
+    # anew each time, or after a restart its gap would not be seen.
+    log = IntakeLog()
+    async with ingest_life(log, seen=SeenWindow(generation_size=10)) as life:
+        life.offer(message(sample(7, T0_MS), packet_id=1))
+        other = GAS.replace("gas-1", "gas-2")
+        for seq in range(100):
+            life.offer(message(sample(seq, T0_MS + seq), topic=other, packet_id=2))
+        await life.flush()
+    assert (1, 7, T0_MS) in log.recent[-30:]  # three generations of ten
+    del log.recent[:-30]  # the log forgets as well
+    async with ingest_life(log) as life:
+        life.offer(message(sample(9, T0_MS + 9), packet_id=1))
+        await life.flush()
+        assert life.counts.missing == 1
+
+
+async def test_a_time_too_far_ahead_is_refused_and_its_redelivery_suppressed() -> None:
+    log = IntakeLog()
+    for _ in range(2):
+        async with ingest_life(log) as life:
+            life.offer(message(sample(1, T0_MS + 10**9), packet_id=1))
+            await life.flush()
+            assert life.acknowledged == [1]
+    assert [entry.reason for entry in log.quarantined] == ["future_time"]
+    assert log.rows == []
+
+
+async def test_a_birth_changes_the_unit_of_what_follows() -> None:
+    log = IntakeLog()
+    birth = {"ts": T0_MS, "seq": 0, "metrics": {"ch4_pct": "vol%"}}
+    async with ingest_life(log) as life:
+        life.offer(message(birth, topic=GAS.replace("telemetry", "birth"), packet_id=1))
+        life.offer(message(sample(1, T0_MS, ch4_pct=1), packet_id=2))
+        await life.flush()
+    units = {series.name.metric: series.unit for _, series in log.series}
+    assert units == {"online": "", "ch4_pct": "vol%"}
 
 
 async def test_others_messages_pass_unseen() -> None:

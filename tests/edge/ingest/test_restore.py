@@ -43,12 +43,12 @@ def test_messages_of_a_source_that_is_not_known_any_more_are_still_duplicates() 
     assert (9, 1, 1) in restored((9, 1, 1)).seen
 
 
-def test_a_long_tail_is_remembered_to_its_newest_two_generations() -> None:
-    size = 3 * GENERATION_SIZE + 10
+def test_a_long_tail_is_remembered_to_its_newest_three_generations() -> None:
+    size = 4 * GENERATION_SIZE + 10
     columns = np.arange(size, dtype=np.int64)
     tail = RecentTail((), np.ones(size, np.int64), columns, columns)
     state = restore_ingest((), tail, series_max=1, now_ms=NOW_MS)
     newest = size - 1
     assert (1, newest, newest) in state.seen
-    assert (1, newest - 2 * GENERATION_SIZE, newest - 2 * GENERATION_SIZE) in state.seen
+    assert (1, newest - 3 * GENERATION_SIZE, newest - 3 * GENERATION_SIZE) in state.seen
     assert (1, 0, 0) not in state.seen
