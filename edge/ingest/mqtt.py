@@ -89,20 +89,25 @@ class MqttReader:
 
     async def run(self) -> None:
         """Read until stopped; whatever stands in the way is reported and tried again for ever."""
+        try:
+            await self._read_for_ever()
+        finally:
+            self._enter(LinkStage.STOPPED)
+
+    async def _read_for_ever(self) -> None:
         failures = 0
         while not self._is_stopped:
             started_s = self._clock.monotonic_s()
             self._enter(LinkStage.CONNECTING)
             error = await self._read_once()
             if self._is_stopped:
-                break
+                return
             lasted_s = self._clock.monotonic_s() - started_s
             failures = 1 if lasted_s >= STABLE_AFTER_S else failures + 1
             self._enter(LinkStage.WAITING, error)
             self._complain(error, failures)
             retry_s = min(RETRY_MIN_S * 2 ** min(failures - 1, 10), RETRY_MAX_S)
             await asyncio.sleep(retry_s * (0.5 + 0.5 * self._jitter()))
-        self._enter(LinkStage.STOPPED)
 
     def stop_reading(self) -> None:
         """Take no more messages; those taken can still be acknowledged."""

@@ -12,14 +12,16 @@ import numpy as np
 
 from edge.log.journal import Journal
 from edge.log.records import TELEMETRY_LANE, StoredBatch
-from shared.codec.body import decode_body
+from shared.codec.body import BODY_SIZE_MAX_BYTES, decode_body
 from shared.codec.columns import SampleColumns
 from shared.domain.samples import Value, ValueType
 
 # About 0.3 s of work at start. At two bytes a sample it is half a million of the newest samples.
 SEED_SIZE_MAX_BYTES: Final = 1_048_576
 SEED_BATCHES_MAX: Final = 2_000
-_STEP_BATCHES: Final = 100  # the log is read backwards in steps of this many batches
+# The log is read backwards in steps of this many batches, each step whole: 20 MB at the very most.
+_STEP_BATCHES: Final = 20
+_STEP_SIZE_MAX_BYTES: Final = _STEP_BATCHES * BODY_SIZE_MAX_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ async def newest_batches(journal: Journal) -> list[StoredBatch]:
     first_wanted = max(lane.first_retained, lane.last_seq - SEED_BATCHES_MAX + 1)
     while last_seq >= first_wanted and size_bytes < SEED_SIZE_MAX_BYTES:
         first_seq = max(first_wanted, last_seq - _STEP_BATCHES + 1)
-        part = await journal.read(TELEMETRY_LANE, first_seq, last_seq, SEED_SIZE_MAX_BYTES)
+        part = await journal.read(TELEMETRY_LANE, first_seq, last_seq, _STEP_SIZE_MAX_BYTES)
         found[:0] = part
         size_bytes += sum(len(batch.body) for batch in part)
         last_seq = first_seq - 1
