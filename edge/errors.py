@@ -46,7 +46,7 @@ class UplinkError(EdgeError):
 
 
 class BrokerError(EdgeError):
-    """The broker refused the edge or does not speak MQTT; the connection is given up and retried."""
+    """The broker refused the edge or does not speak MQTT; the connection is tried again."""
 
     code = "broker"
 

@@ -36,7 +36,7 @@ _OF_TEXT = np.dtype([*_HEAD, ("v_size", ">i4"), ("i_size", ">i4"), *_QUALITY])
 
 
 def copy_pieces(table: SampleTable) -> tuple[bytes, ...]:
-    """Return one whole binary COPY of ``table``: all numbers, then integers and flags, then text."""
+    """Return one binary COPY of ``table``: all numbers, then integers and flags, then text."""
     return (
         COPY_START,
         _number_rows(table.where(ValueType.NUMBER)),
