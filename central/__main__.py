@@ -164,24 +164,32 @@ def user_passwd(
     password_stdin: PasswordStdin = False,
     password_file: PasswordFile = None,
     config_file: ConfigFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Set a new password; every sign-in made with the old one ends."""
-    config = _load(config_file)
+    config = _load(config_file, as_json=as_json)
     password = PasswordHasher().hash_now(_password(password_file, stdin=password_stdin))
     _with_accounts(config, lambda accounts: accounts.change_password(username, password))
-    typer.echo(f"changed the password of {username.lower()}")
+    done = {"username": username.lower(), "password": "changed"}
+    typer.echo(json.dumps(done) if as_json else f"changed the password of {username.lower()}")
 
 
 @user_app.command("disable", epilog="Example: headframe-central user disable ann@mine.example")
-def user_disable(username: Username, config_file: ConfigFile = None) -> None:
+def user_disable(
+    username: Username, config_file: ConfigFile = None, as_json: AsJson = False
+) -> None:
     """Forbid an account to sign in; its refresh tokens end at once, its access token in minutes."""
-    _set_state(_load(config_file), username, AccountState.DISABLED)
+    _set_state(
+        _load(config_file, as_json=as_json), username, AccountState.DISABLED, as_json=as_json
+    )
 
 
 @user_app.command("enable", epilog="Example: headframe-central user enable ann@mine.example")
-def user_enable(username: Username, config_file: ConfigFile = None) -> None:
+def user_enable(
+    username: Username, config_file: ConfigFile = None, as_json: AsJson = False
+) -> None:
     """Let a disabled or pending account sign in."""
-    _set_state(_load(config_file), username, AccountState.ACTIVE)
+    _set_state(_load(config_file, as_json=as_json), username, AccountState.ACTIVE, as_json=as_json)
 
 
 @user_app.command(
@@ -284,9 +292,10 @@ def _with_accounts(
     return _attempt(lambda: asyncio.run(opened()))
 
 
-def _set_state(config: CentralConfig, username: str, state: AccountState) -> None:
+def _set_state(config: CentralConfig, username: str, state: AccountState, *, as_json: bool) -> None:
     _with_accounts(config, lambda accounts: accounts.set_state(username, state))
-    typer.echo(f"{username.lower()} is {state}")
+    done = {"username": username.lower(), "state": str(state)}
+    typer.echo(json.dumps(done) if as_json else f"{username.lower()} is {state}")
 
 
 def _load(file: Path | None, *, as_json: bool = False, **flags: Any) -> CentralConfig:

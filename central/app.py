@@ -12,7 +12,7 @@ from central.api.application import CentralStores, CentralWeb, build_central_web
 from central.broadcast.listener import LiveListener
 from central.config import CentralConfig
 from central.errors import StoreError
-from central.inbox.acceptor import start_sync_listener
+from central.inbox.acceptor import start_sync_listener, tls_context
 from central.metrics import CentralMetrics
 from central.store.accounts import PostgresAccounts
 from central.store.address import address_of
@@ -49,8 +49,9 @@ class CentralWebProcess:
         """Make the parts; nothing runs yet.
 
         Raises:
-            ConfigurationError: if a file that the configuration names cannot be used.
+            ConfigurationError, CentralError: if a file that the configuration names cannot be used.
         """
+        tls_context(config.sync)  # found out now, not once PostgreSQL is there
         self._config = config
         self._clock = clock
         self._notifier = Notifier(environment, clock, pid)

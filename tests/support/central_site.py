@@ -66,6 +66,14 @@ class CentralSite:
         except aiohttp.ClientError:
             return 0, None
 
+    async def text(self, path: str) -> str:
+        """Return the body of a GET as text."""
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(self.url + path) as response,
+        ):
+            return await response.text()
+
     async def is_ready(self) -> bool:
         return (await self.get("/readyz"))[0] == 200
 
