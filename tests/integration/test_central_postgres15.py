@@ -20,7 +20,7 @@ pytestmark = pytest.mark.needs_postgres15
 
 @pytest.fixture(scope="module")
 def system_server() -> Iterator[PostgresServer]:
-    binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1]
+    binaries = max(Path("/usr/lib/postgresql").glob("*/bin"))
     server = PostgresServer.create(binaries, durable=False)
     try:
         server.start()
