@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from edge.api.catalogue import SeriesCatalogue
+from edge.live.recent import RecentSamples
 from edge.live.snapshot import LiveSnapshot
 from edge.log.records import LogState, SeriesSamples
 from shared.domain.aggregation import aggregate_samples
@@ -86,10 +87,12 @@ class EdgeReader:
         site: str,
         edge_id: str,
         snapshot: LiveSnapshot,
+        recent: RecentSamples,
         log: LocalLog,
         link: Callable[[], LinkView | None],
     ) -> None:
         """``link`` returns ``None`` where no central is configured."""
+        self._recent = recent
         self._site = site
         self._edge_id = edge_id
         self._snapshot = snapshot
@@ -126,13 +129,29 @@ class EdgeReader:
             return None
         series_ix, series = entry
         check_aggregate(series.value_type, query.aggregate)
-        samples = await self._log.read_samples(
-            series_ix,
-            start_ms=query.start_ms,
-            end_ms=query.end_ms,
-            samples_max=SAMPLES_READ_MAX,
-        )
+        samples = await self._samples(series_ix, query)
         return await asyncio.to_thread(_result, query, series, samples)
+
+    async def _samples(self, series_ix: int, query: TelemetryQuery) -> SeriesSamples:
+        """Return samples from memory as far back as it is complete, before that from the log."""
+        # What is read from memory and where the log takes over are decided without a wait between
+        # them: memory lets go of its oldest at any commit.
+        boundary_ms = max(self._recent.complete_from_ms(series_ix), query.start_ms)
+        recent = self._recent.read(series_ix, start_ms=boundary_ms, end_ms=query.end_ms)
+        older = SeriesSamples((), (), (), query.start_ms)
+        if query.start_ms < boundary_ms:
+            older = await self._log.read_samples(
+                series_ix,
+                start_ms=query.start_ms,
+                end_ms=min(query.end_ms, boundary_ms),
+                samples_max=SAMPLES_READ_MAX,
+            )
+        return SeriesSamples(
+            ts_ms=older.ts_ms + tuple(at_ms for at_ms, _ in recent),
+            value=older.value + tuple(value for _, value in recent),
+            quality=older.quality + (0,) * len(recent),
+            complete_from_ms=older.complete_from_ms,
+        )
 
     async def sync_status(self, site: str) -> Sequence[EdgeStatus]:
         """Return this edge's own view of its link, backlog and quarantine."""

@@ -14,6 +14,7 @@ from edge.api.reader import EdgeReader, LinkView, LocalLog
 from edge.api.refresh_tokens import LocalRefreshTokens
 from edge.api.routes import ROUTES, SOCKETS
 from edge.config import EdgeConfig
+from edge.live.recent import RecentSamples
 from edge.live.snapshot import LiveSnapshot
 from shared.access.passwords import PasswordHasher
 from shared.access.tokens import TokenIssuer, TokenVerifier
@@ -41,6 +42,7 @@ class EdgeSources:
     """What the API needs of the rest of the edge."""
 
     snapshot: LiveSnapshot
+    recent: RecentSamples
     log: LocalLog
     link: Callable[[], LinkView | None]
     registry: CollectorRegistry
@@ -121,6 +123,7 @@ class EdgeApi:
                 site=config.site,
                 edge_id=config.edge_id,
                 snapshot=self._sources.snapshot,
+                recent=self._sources.recent,
                 log=self._sources.log,
                 link=self._sources.link,
             ),

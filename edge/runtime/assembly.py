@@ -18,6 +18,7 @@ from edge.ingest.intake import Intake
 from edge.ingest.mqtt import MqttReader
 from edge.ingest.quality import Judge, TimeLimits
 from edge.ingest.restore import restore_ingest
+from edge.live.recent import RecentSamples
 from edge.live.snapshot import LiveSnapshot
 from edge.log.journal import Journal
 from edge.log.records import PendingBatch
@@ -71,13 +72,14 @@ def assemble(config: EdgeConfig, journal: Journal, newest: NewestRows, clock: Cl
     """
     metrics = EdgeMetrics()
     snapshot = _snapshot(journal, newest, config.ingest.series_max)
+    recent = _recent(journal, snapshot, clock)
     intake = Intake(
         admission=_admission(config, journal, snapshot, metrics, clock),
         log=journal,
         linger_s=config.ingest.linger_ms / _MS,
         clock=clock,
         metrics=metrics,
-        committed=lambda batch: show(batch, snapshot),
+        committed=lambda batch: show(batch, snapshot, recent),
     )
     reader = MqttReader(
         config,
@@ -91,6 +93,7 @@ def assemble(config: EdgeConfig, journal: Journal, newest: NewestRows, clock: Cl
     link = None if uplink is None else UplinkView(lambda: uplink.link)
     sources = EdgeSources(
         snapshot=snapshot,
+        recent=recent,
         log=journal,
         link=lambda: link,
         registry=metrics.registry,
@@ -143,11 +146,22 @@ def _uplink(config: EdgeConfig, journal: Journal, clock: Clock) -> Uplink | None
     return Uplink(config.uplink, journal, installation, clock)
 
 
-def show(batch: PendingBatch, snapshot: LiveSnapshot) -> None:
-    """Bring what a commit made durable into the live snapshot."""
+def show(batch: PendingBatch, snapshot: LiveSnapshot, recent: RecentSamples) -> None:
+    """Bring what a commit made durable into the live snapshot and the recent samples."""
     for series_ix, series in batch.new_series:
         snapshot.add_series(series_ix, series)
     snapshot.apply(batch.series_ix, batch.ts_ms, batch.value, batch.quality)
+    recent.append(batch.series_ix, batch.value_type, batch.ts_ms, batch.value)
+
+
+def _recent(journal: Journal, snapshot: LiveSnapshot, clock: Clock) -> RecentSamples:
+    def newest_ms(series_ix: int) -> int | None:
+        value = snapshot.value_of(series_ix)
+        return None if value is None else value.ts_ms
+
+    return RecentSamples(
+        known_series=len(journal.series), newest_ms=newest_ms, started_ms=clock.utc_ms()
+    )
 
 
 def _snapshot(journal: Journal, newest: NewestRows, series_max: int) -> LiveSnapshot:

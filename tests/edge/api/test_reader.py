@@ -6,6 +6,7 @@ import pytest
 
 from edge.api.live_feed import LiveFeed
 from edge.api.reader import SAMPLES_READ_MAX, EdgeReader
+from edge.live.recent import RecentSamples
 from edge.live.snapshot import LiveSnapshot
 from edge.log.records import LaneState, LogState, SeriesSamples
 from shared.domain.samples import LatestValue, Series, Value, ValueType
@@ -16,6 +17,7 @@ from shared.sync.ranges import Ranges
 from shared.web.site_data import LinkState, SeriesQuery
 
 NOW_MS = 1_793_599_200_000
+STARTED_MS = 50
 ALL = frozenset(Kind)
 
 
@@ -39,6 +41,7 @@ class FakeLog:
         default_factory=dict[int, list[tuple[int, Value]]]
     )
     complete_from_ms: int = 0
+    asked: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
 
     async def read_series(self, first_ix: int) -> list[tuple[int, Series]]:
         return list(enumerate(self.series, start=1))[first_ix - 1 :]
@@ -47,6 +50,7 @@ class FakeLog:
         self, series_ix: int, *, start_ms: int, end_ms: int, samples_max: int
     ) -> SeriesSamples:
         assert samples_max == SAMPLES_READ_MAX
+        self.asked.append((start_ms, end_ms))
         rows = [row for row in self.samples.get(series_ix, []) if start_ms <= row[0] < end_ms]
         return SeriesSamples(
             tuple(ts for ts, _ in rows),
@@ -74,10 +78,25 @@ class Site:
     def __init__(self, link: FakeLink | None = None) -> None:
         self.snapshot = LiveSnapshot(series_max=100)
         self.log = FakeLog()
+        # Everything that `add` puts into the log came before the start.
+        self.recent = RecentSamples(
+            known_series=100, newest_ms=self.newest_ms, started_ms=STARTED_MS
+        )
         self.reader = EdgeReader(
-            site="kaduna", edge_id="edge-1", snapshot=self.snapshot, log=self.log,
-            link=lambda: link,
+            site="kaduna", edge_id="edge-1", snapshot=self.snapshot, recent=self.recent,
+            log=self.log, link=lambda: link,
         )  # fmt: skip
+
+    def newest_ms(self, series_ix: int) -> int | None:
+        value = self.snapshot.value_of(series_ix)
+        return None if value is None else value.ts_ms
+
+    def commit(self, series_ix: int, *samples: tuple[int, float]) -> None:
+        """Make samples durable and known after the start."""
+        for ts_ms, value in samples:
+            self.log.samples[series_ix].append((ts_ms, value))
+            self.snapshot.apply([series_ix], [ts_ms], [value], [0])
+            self.recent.append([series_ix], [1], [ts_ms], [value])
 
     def add(
         self, name: str, *samples: tuple[int, Value], unit: str = "%",
@@ -114,6 +133,29 @@ async def test_points_come_from_the_log() -> None:
     found = await site.reader.telemetry(query("sensor/a/ch4_pct"))
     assert found is not None
     assert (found.points, found.unit, found.complete_from_ms) == ([(0, 2.0), (10, 5.0)], "%", None)
+
+
+async def test_the_newest_points_come_from_memory_and_the_older_from_the_log() -> None:
+    site = Site()
+    site.add("sensor/a/ch4_pct", (10, 1.0), (20, 2.0))
+    site.commit(1, (60, 6.0), (70, 7.0))
+    found = await site.reader.telemetry(query("sensor/a/ch4_pct", aggregate=Aggregate.RAW))
+    assert found is not None
+    assert found.points == [(10, 1.0), (20, 2.0), (60, 6.0), (70, 7.0)]
+    # Memory is complete after the first sample that it was told of, which was newest then.
+    assert site.log.asked == [(0, 61)]
+
+
+async def test_a_question_about_the_last_moments_does_not_touch_the_log() -> None:
+    site = Site()
+    site.add("sensor/a/ch4_pct", (10, 1.0))
+    site.commit(1, (60, 6.0), (70, 7.0), (80, 8.0))
+    found = await site.reader.telemetry(
+        query("sensor/a/ch4_pct", aggregate=Aggregate.RAW, start_ms=65)
+    )
+    assert found is not None
+    assert (found.points, found.complete_from_ms) == ([(70, 7.0), (80, 8.0)], None)
+    assert site.log.asked == []
 
 
 async def test_a_series_that_does_not_exist_is_none_and_an_empty_one_has_no_points() -> None:

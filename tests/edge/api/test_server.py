@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from edge.api.server import EdgeApi, EdgeSources
 from edge.config import ApiConfig, EdgeConfig, LogConfig
+from edge.live.recent import RecentSamples
 from edge.live.snapshot import LiveSnapshot
 from edge.log.journal import Journal
 from edge.log.records import PendingBatch
@@ -40,6 +41,7 @@ class RunningEdge:
     http: aiohttp.ClientSession
     journal: Journal
     snapshot: LiveSnapshot
+    recent: RecentSamples
 
     async def measure(self, *samples: tuple[int, float]) -> None:
         """Make samples durable, then current: the order of the edge's own ingest."""
@@ -55,6 +57,7 @@ class RunningEdge:
         )  # fmt: skip
         self.snapshot.add_series(1, SERIES)
         self.snapshot.apply([1] * count, times, values, [0] * count)
+        self.recent.append([1] * count, [int(ValueType.NUMBER)] * count, times, values)
 
     async def data(self, path: str, token: str) -> Any:
         """Return the data of a GET."""
@@ -89,15 +92,17 @@ async def running_edge(state_dir: Path) -> AsyncGenerator[RunningEdge, None]:
     config = configuration(state_dir)
     journal = Journal.open(state_dir, "kaduna", "edge-1", LogConfig(), CLOCK)
     snapshot = LiveSnapshot(series_max=10)
+    recent = RecentSamples(known_series=0, newest_ms=lambda _: None, started_ms=0)
     sources = EdgeSources(
-        snapshot=snapshot, log=journal, link=lambda: None, registry=CollectorRegistry()
-    )
+        snapshot=snapshot, recent=recent, log=journal, link=lambda: None,
+        registry=CollectorRegistry(),
+    )  # fmt: skip
     api = EdgeApi(config, sources, CLOCK)
     async with asyncio.TaskGroup() as group:
         task = group.create_task(api.run())
         await api.listening.wait()
         async with aiohttp.ClientSession(f"http://127.0.0.1:{api.port}") as http:
-            yield RunningEdge(http, journal, snapshot)
+            yield RunningEdge(http, journal, snapshot, recent)
         task.cancel()
     await journal.close()
 
@@ -158,8 +163,9 @@ def test_a_broken_accounts_file_stops_the_start_by_name(tmp_path: Path) -> None:
     assert config.api.accounts_file is not None
     config.api.accounts_file.write_text("[{}]")
     sources = EdgeSources(
-        snapshot=LiveSnapshot(series_max=1), log=NoLog(), link=lambda: None,
-        registry=CollectorRegistry(),
+        snapshot=LiveSnapshot(series_max=1),
+        recent=RecentSamples(known_series=0, newest_ms=lambda _: None, started_ms=0),
+        log=NoLog(), link=lambda: None, registry=CollectorRegistry(),
     )  # fmt: skip
     with pytest.raises(ConfigurationError, match=r"accounts\.json"):
         EdgeApi(config, sources, CLOCK)
