@@ -4,6 +4,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy.errors import SiteUsageError
+from deploy.publisher import BrokerAddress
 from deploy.site.broker import (
     BrokerPlan,
     configuration_text,
@@ -20,7 +22,7 @@ from deploy.site.configuration_files import (
     edge_configuration,
 )
 from deploy.site.credentials import MAIL_DOMAIN, Login, broker_login, ensure_credentials
-from deploy.site.options import EDGE_ID, SITE, SiteOptions
+from deploy.site.options import EDGE_ID, SITE, SiteOptions, bracketed
 from deploy.site.ports import remembered_port
 from deploy.site.postgres_account import choose_account
 from deploy.site.postgres_binaries import find_binaries
@@ -28,6 +30,7 @@ from deploy.site.postgres_cluster import Cluster
 from deploy.site.postgres_roles import check_server, connection_text
 from deploy.site.postgres_settings import APPLICATION_ROLE, DATABASE
 from deploy.site.private_files import kept_password, write_private
+from deploy.site.probes import port_answers
 from deploy.site.refusal_counts import refusals_file
 from deploy.site.runtime_dir import open_runtime_dir
 from deploy.site.site_table import SiteParts
@@ -52,6 +55,8 @@ async def prepare_site(options: SiteOptions, state: StateDir, clock: Clock) -> S
         SiteUsageError: if a given server or file cannot be used.
         SiteError: if a part of the installation is missing.
     """
+    if options.broker is not None:
+        await _check_broker(options.broker)
     runtime = open_runtime_dir(state)
     cluster = await _cluster(options, state, runtime)
     _make_certificates(options, state, clock)
@@ -77,6 +82,12 @@ async def prepare_site(options: SiteOptions, state: StateDir, clock: Clock) -> S
         sim_credentials=broker.sim_credentials,
         satellite=wiring.satellite,
     )
+
+
+async def _check_broker(broker: BrokerAddress) -> None:
+    if not await port_answers(broker.host, broker.port):
+        address = f"{bracketed(broker.host)}:{broker.port}"
+        raise SiteUsageError(f"--mqtt: no broker answers at {address}")
 
 
 async def _cluster(options: SiteOptions, state: StateDir, runtime: Path) -> Cluster | None:

@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 from edge.ingest.decoded import Reason, Refusal
 from shared.domain.samples import EXACT_FLOAT_INTEGER_MAX, TEXT_LENGTH_MAX, Value, ValueType
 from shared.ids import is_metric
+from shared.units import quantity_of
 
 SEQ_MAX: Final = 2**53  # a JSON number carries it exactly; counting at 1 MHz it lasts 285 years
 UNIT_LENGTH_MAX: Final = 32  # the longest unit in use, "kWh/(m²·a)", is far shorter
@@ -22,7 +23,15 @@ _SHOWN_CHARACTERS_MAX = 80  # of a refused value, in the detail
 _SHOWN_BITS_MAX = 128
 _METRIC_NAMES_CACHED = 4096  # names in use at a site are far fewer; a cached check costs 50 ns
 
+_WITHOUT_UNIT = (ValueType.TEXT, ValueType.FLAG)
+
 is_metric_name = lru_cache(maxsize=_METRIC_NAMES_CACHED)(is_metric)
+
+
+@lru_cache(maxsize=_METRIC_NAMES_CACHED)
+def _has_unit(name: str) -> bool:
+    return quantity_of(name).unit != ""
+
 
 Values = list[tuple[str, ValueType, Value]]
 Refusals = list[Refusal]
@@ -51,10 +60,16 @@ def read_seq(seq: Any, path: str, refused: Refusals) -> int | None:
 
 
 def add_value(name: str, value: Any, field: str, values: Values, refused: Refusals) -> None:
-    """Add ``value`` as the metric ``name``, or the refusal of ``field``."""
+    """Add ``value`` as the metric ``name``, or the refusal of ``field``.
+
+    A metric whose name has a unit is a number: no text under ``ch4_pct`` passes for a reading.
+    """
     judged = judge_value(value)
     if isinstance(judged, str):
         refused.append(Refusal(Reason.BAD_VALUE, field, judged))
+    elif judged[0] in _WITHOUT_UNIT and _has_unit(name):
+        detail = f"expected a number, as its name has a unit, got {shown(value)}"
+        refused.append(Refusal(Reason.BAD_VALUE, field, detail))
     else:
         values.append((name, *judged))
 

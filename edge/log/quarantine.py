@@ -166,8 +166,8 @@ class QuarantineReader:
         Payloads are cut to LIST_PAYLOAD_MAX_BYTES.
         """
         rows = self._database.rows(
-            "SELECT id, at_ms, topic, reason, field, detail, substr(payload, 1, ?), size_bytes,"
-            " sha256 FROM entry WHERE ? IS NULL OR reason = ? ORDER BY id DESC LIMIT ?",
+            "SELECT id, at_ms, topic, reason, field, detail, coalesce(substr(payload, 1, ?), x''),"
+            " size_bytes, sha256 FROM entry WHERE ? IS NULL OR reason = ? ORDER BY id DESC LIMIT ?",
             LIST_PAYLOAD_MAX_BYTES,
             reason,
             reason,

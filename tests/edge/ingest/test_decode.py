@@ -241,3 +241,12 @@ def test_never_raises_on_any_document(document: Any, channel: str) -> None:
     topic = f"mine/v1/kaduna/vehicle/ht-01/{channel}"
     decoded = decode(json.dumps(document).encode(), topic)
     assert all(refusal.field and refusal.detail for refusal in decoded.refused)
+
+
+@pytest.mark.parametrize("value", ["high", True])
+def test_a_metric_whose_name_has_a_unit_is_a_number(value: Any) -> None:
+    decoded = decode({"metrics": {"ch4_pct": value, "status": "ok", "pump_on": True}})
+    (refusal,) = decoded.refused
+    assert (refusal.reason, refusal.field) == (Reason.BAD_VALUE, "metrics.ch4_pct")
+    assert "expected a number" in refusal.detail
+    assert values(decoded) == {"status": "ok", "pump_on": True}

@@ -303,6 +303,16 @@ async def test_quarantine_is_kept_listed_and_shown(tmp_path: Path) -> None:
         assert journal.state().quarantined == {"bad_json": 1, "bad_ts": 1}
 
 
+async def test_an_empty_payload_in_quarantine_is_listed_like_any_other(tmp_path: Path) -> None:
+    entry = QuarantineEntry(
+        at_ms=T0_MS, topic="a/b", reason="bad_json", field="", detail="x", payload=b""
+    )
+    async with opened(tmp_path) as journal:
+        await journal.quarantine([entry])
+        (listed,) = await journal.quarantine_list(10)
+        assert (listed.payload, listed.size_bytes) == (b"", 0)
+
+
 async def test_bodies_are_what_the_codec_reads(tmp_path: Path) -> None:
     async with opened(tmp_path) as journal:
         await journal.append(make_batch(0.5, 0.25))
