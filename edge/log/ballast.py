@@ -10,6 +10,9 @@ from pathlib import Path
 from edge.log.layout import FILE_MODE, sync_folder
 
 BALLAST_SIZE_BYTES = 8_388_608  # the notes, the write-ahead logs' shared memory, a segment's head
+# Below this the log takes nothing more, whatever the configuration allows: a checkpoint and the
+# change to a new segment need room as well.
+FREE_SPACE_FLOOR_BYTES = 16_777_216
 
 
 class Ballast:
@@ -28,8 +31,8 @@ class Ballast:
         return True
 
     def restore(self, free_bytes: int) -> None:
-        """Take the space again once there is three times as much; otherwise wait."""
-        if self.held or free_bytes < 3 * BALLAST_SIZE_BYTES:
+        """Take the space again once ``free_bytes`` (above the floor) allow it; otherwise wait."""
+        if self.held or free_bytes < BALLAST_SIZE_BYTES:
             return
         try:
             descriptor = os.open(self._file, os.O_WRONLY | os.O_CREAT, FILE_MODE)

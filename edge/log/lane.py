@@ -65,8 +65,9 @@ class LaneLog:
         self.lane = newest.header.lane
         self._shop = shop
         self._newest = newest
-        self._sealed = list(sealed)
-        self._sealed_bytes = sum(one.size_bytes for one in sealed)
+        self._retired = list(sealed)
+        self._unsealed: list[OpenSegment] = []  # of these, what could not be sealed yet
+        self._retired_bytes = sum(one.size_bytes for one in sealed)
         self._copied_bytes = 0  # of the write-ahead log, by the last checkpoint
         self._reserved = shop.meta.reserved(self.lane).seq
         self.last_seq = newest.summary.last_seq
@@ -119,6 +120,8 @@ class LaneLog:
         elif database.wal_bytes - self._copied_bytes > CHECKPOINT_BYTES:
             database.checkpoint(Checkpoint.PASSIVE)
             self._copied_bytes = database.wal_bytes
+        if self._unsealed:
+            self._seal_retired()
         if not self._newest.summary.total.batches or database.size_bytes() < segment_size_bytes:
             return False
         self._begin_segment(self.last_seq + 1)
@@ -136,11 +139,11 @@ class LaneLog:
 
     def remove_segment(self, first_seq: int) -> None:
         """Unlink a sealed segment, which retention has chosen."""
-        facts = next(one for one in self._sealed if one.first_seq == first_seq)
+        facts = next(one for one in self._retired if one.first_seq == first_seq)
         with self._shop.readers.exclude(facts.file):
             remove_database(facts.file)
-        self._sealed.remove(facts)
-        self._sealed_bytes -= facts.size_bytes
+        self._retired.remove(facts)
+        self._retired_bytes -= facts.size_bytes
         self._held -= facts.summary.total
         self.settlement.keep_only(one.first_seq for one in self.view())
         _log.info("segment removed", file=facts.file.name, size_bytes=facts.size_bytes)
@@ -154,12 +157,12 @@ class LaneLog:
             size_bytes=_size_bytes(self._newest.database),
             sealed=False,
         )
-        return (*self._sealed, newest)
+        return (*self._retired, newest)
 
     def state(self) -> LaneState:
         """Return the lane as it is now."""
         backlog = self._held - self.settlement.acked_total
-        first = self._sealed[0] if self._sealed else None
+        first = self._retired[0] if self._retired else None
         return LaneState(
             lane=self.lane,
             first_retained=first.first_seq if first else self._newest.header.first_seq,
@@ -170,21 +173,24 @@ class LaneLog:
             backlog_samples=backlog.samples,
             backlog_bytes=backlog.body_bytes,
             oldest_unacked_ms=self._oldest_owed_ms,
-            segments=len(self._sealed) + 1,
-            size_bytes=self._sealed_bytes + _size_bytes(self._newest.database),
+            segments=len(self._retired) + 1,
+            size_bytes=self._retired_bytes + _size_bytes(self._newest.database),
         )
 
     def close(self) -> None:
         """Write everything into the files themselves and close them."""
+        for one in self._unsealed:  # the next start seals it
+            one.database.close()
         with self._shop.readers.exclude(self._newest.database.file):
             self._newest.database.checkpoint(Checkpoint.TRUNCATE)
             self._newest.database.close()
 
     def abandon(self) -> None:
         """Close after an error, leaving the files as they are."""
-        with self._shop.readers.exclude(self._newest.database.file), contextlib.suppress(LogError):
-            self._newest.database.keep_wal_on_close()
-            self._newest.database.close()
+        for one in (*self._unsealed, self._newest):
+            with self._shop.readers.exclude(one.database.file), contextlib.suppress(LogError):
+                one.database.keep_wal_on_close()
+                one.database.close()
 
     def _chained(
         self, batches: Sequence[EncodedBatch], series_count: int
@@ -230,25 +236,31 @@ class LaneLog:
                 old.database.close()
                 remove_database(file)
                 return
-            sealed = self._seal(old)
         facts = SegmentFacts(
             file=file,
             header=old.header,
             summary=old.summary,
-            size_bytes=file.stat().st_size,
-            sealed=sealed,
+            size_bytes=_size_bytes(old.database),
+            sealed=False,
         )
-        self._sealed.append(facts)
-        self._sealed_bytes += facts.size_bytes
-
-    def _seal(self, old: OpenSegment) -> bool:
+        self._retired.append(facts)
+        self._retired_bytes += facts.size_bytes
+        self._unsealed.append(old)
         try:
-            old.seal()
-        except LogError as error:  # its batches are safe; the next start seals it
-            _log.warning("segment not sealed", file=old.database.file.name, error=str(error))
-            old.database.close()
-            return False
-        return True
+            self._seal_retired()
+        except LogError as error:  # its batches are safe; `maintain` tries again
+            _log.warning("segment not sealed", file=file.name, error=str(error))
+
+    def _seal_retired(self) -> None:
+        for old in list(self._unsealed):
+            with self._shop.readers.exclude(old.database.file):
+                old.seal()
+            self._unsealed.remove(old)
+            place = next(n for n, one in enumerate(self._retired) if one.file == old.database.file)
+            facts = self._retired[place]
+            size_bytes = facts.file.stat().st_size
+            self._retired_bytes += size_bytes - facts.size_bytes
+            self._retired[place] = replace(facts, size_bytes=size_bytes, sealed=True)
 
     def _leap_over(self, acked: Ranges) -> None:
         """Skip numbers that central holds and this log never gave out: its end must be missing."""

@@ -360,9 +360,11 @@ class OpenSegment:
     def seal(self) -> None:
         """Note the summary, write everything into the file itself and close it for ever.
 
-        No reader of this process may be in the file meanwhile. Errors as `Database`.
+        No reader of this process may be in the file meanwhile. Errors as `Database`; it may then
+        be tried again.
         """
-        insert_summary(self.database, self.summary)
+        if read_summary(self.database) is None:
+            insert_summary(self.database, self.summary)
         close_for_ever(self.database)
 
 

@@ -12,7 +12,7 @@ from operator import attrgetter
 
 from edge.config import LogConfig
 from edge.errors import LogError, LogFullError
-from edge.log.ballast import Ballast
+from edge.log.ballast import FREE_SPACE_FLOOR_BYTES, Ballast
 from edge.log.catalogue import Catalogue
 from edge.log.facts import NO_VIEW, LaneView
 from edge.log.grouping import EncodedBatch, encode_group
@@ -61,7 +61,10 @@ class Store:
         self._broken: dict[int, float] = {}  # lane -> when to try again
         self._maintain_after_s = 0.0
         self._published_s = 0.0
-        self._limits = Limits(parts.config.size_max_bytes, parts.config.free_space_min_bytes)
+        self._limits = Limits(
+            parts.config.size_max_bytes,
+            max(parts.config.free_space_min_bytes, FREE_SPACE_FLOOR_BYTES),
+        )
         self._segment_size_bytes = effective_segment_size_bytes(
             parts.config.segment_size_bytes, self._limits
         )

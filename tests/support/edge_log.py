@@ -55,10 +55,10 @@ def make_batch(
     )
 
 
-def noise_batch(seed: int, samples: int) -> PendingBatch:
+def noise_batch(seed: int, samples: int, *, at_ms: int = T0_MS) -> PendingBatch:
     """Return values that cannot be compressed, for filling files: about 8 bytes a sample."""
     dice = random.Random(seed)
-    return make_batch(*(dice.random() for _ in range(samples)))
+    return make_batch(*(dice.random() for _ in range(samples)), at_ms=at_ms)
 
 
 def small_config(**more: int) -> LogConfig:

@@ -1,0 +1,45 @@
+"""A disk whose writes or flushes fail when a test says so, underneath SQLite."""
+
+import apsw
+
+NO_SPACE = apsw.FullError
+BROKEN = apsw.IOError
+
+
+class FailingDisk(apsw.VFS):
+    """Registers itself as SQLite's way to the disk, for the whole process, until `unregister`."""
+
+    def __init__(self) -> None:
+        self.write_error: type[apsw.Error] | None = None
+        self.flush_error: type[apsw.Error] | None = None
+        self.good_writes = 0  # that many more succeed before `write_error` begins
+        super().__init__("failing-disk", "unix", makedefault=True)
+
+    def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:  # noqa: N802 as SQLite calls it
+        return FailingFile(self, name, flags)
+
+    def heal(self) -> None:
+        """Let everything succeed again."""
+        self.write_error = self.flush_error = None
+
+
+class FailingFile(apsw.VFSFile):
+    """One open file of a `FailingDisk`."""
+
+    def __init__(
+        self, disk: FailingDisk, name: str | apsw.URIFilename | None, flags: list[int]
+    ) -> None:
+        self.disk = disk
+        super().__init__("unix", name, flags)
+
+    def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802 as SQLite calls it
+        if self.disk.write_error is not None:
+            self.disk.good_writes -= 1
+            if self.disk.good_writes < 0:
+                raise self.disk.write_error("a write failed")
+        super().xWrite(data, offset)  # pyright: ignore[reportUnknownMemberType] stub needs 3.12's Buffer
+
+    def xSync(self, flags: int) -> None:  # noqa: N802 as SQLite calls it
+        if self.disk.flush_error is not None:
+            raise self.disk.flush_error("a flush failed")
+        super().xSync(flags)
