@@ -164,7 +164,7 @@ class PostgresInbox:
         keys["epoch"] = (await fetch(connection, self._session_sql["epoch_of"], keys))[0][0]
         held = await fetch(connection, self._session_sql["held"], keys)
         known = await fetch(connection, self._session_sql["series_known"], keys)
-        identity = await fetch(connection, load_queries("identity")["central_uuid"], {})
+        identity = await fetch(connection, load_queries("server")["central_uuid"], {})
         keys["session_id"] = uuid4()
         keys["boot_id"] = escape_text(hello.boot_id)
         keys["software"] = escape_text(hello.software)
@@ -258,9 +258,7 @@ class PostgresInbox:
     async def _announce(self) -> None:
         """Wake the unpackers. A lost call costs them one safety poll: no reason to fail."""
         try:
-            async with self._database.transaction() as connection:
-                await connection.execute("SET LOCAL synchronous_commit = off")
-                await connection.execute(self._inbox_sql["announce"])
+            await self._database.rows(self._inbox_sql["announce"], {})
         except StoreError:
             return
 

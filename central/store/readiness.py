@@ -3,19 +3,12 @@
 import asyncio
 from collections.abc import Callable
 
-from psycopg.sql import SQL
-
 from central.errors import SchemaError, StoreError
 from central.store.database import Database
+from central.store.queries import load_queries
 from central.store.schema import is_known_revision, known_revision
 
 RETRY_S = 0.5  # a refused connection costs nothing; people wait for the first page
-
-_REVISION = SQL("SELECT version_num FROM alembic_version")
-_DURABILITY = SQL(
-    "SELECT name FROM pg_settings"
-    " WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off' ORDER BY name"
-)
 
 
 async def schema_problem(database: Database) -> str | None:
@@ -25,7 +18,7 @@ async def schema_problem(database: Database) -> str | None:
         SchemaError: if the schema is newer than this program.
     """
     try:
-        rows = await database.rows(_REVISION, {})
+        rows = await database.rows(load_queries("server")["revision"], {})
     except StoreError as error:
         return str(error)
     found = rows[0][0] if rows else None
@@ -56,5 +49,6 @@ async def durability_problem(database: Database) -> str | None:
     Raises:
         StoreError: the server is away.
     """
-    names = [name for (name,) in await database.rows(_DURABILITY, {})]
+    rows = await database.rows(load_queries("server")["unsafe_settings"], {})
+    names = [name for (name,) in rows]
     return f"the server runs with {' and '.join(names)} off" if names else None

@@ -67,5 +67,5 @@ FROM (
 ON CONFLICT DO NOTHING;
 
 -- announce: wakes the unpackers; never in the transaction of the batches, because committing a
--- notification takes a lock on the whole server, there across a wait for the disk
-SELECT pg_notify('headframe_inbox', '');
+-- notification takes a lock on the whole server, there across a wait for the disk, here without
+SELECT set_config('synchronous_commit', 'off', true), pg_notify('headframe_inbox', '');
