@@ -211,6 +211,8 @@ async def test_commits_wait_for_the_disk_whatever_the_server_prefers(world: Cent
             await durable.close()
             connection.execute("ALTER ROLE headframe RESET synchronous_commit")
     assert settings == [("on",)]
+    await world.store(await world.session(), batch_of_body(1, b"x", 1))
+    assert await world.sql("SHOW synchronous_commit") == ["on"]  # announcing was off for itself
 
 
 async def test_a_server_that_is_away_is_no_fault_of_the_batch(world: CentralWorld) -> None:
