@@ -52,8 +52,6 @@ def look_at(page: Page, site: RunningSite) -> LookAt:
     """Sign in with a role and look at the page of a server of the real site."""
 
     def look(server: str, role: str = "admin", view: str = "") -> Page:
-        page.open(f"{site.ready[server]}/healthz")  # the same origin, without a page that writes
-        page.run("sessionStorage.clear(); localStorage.clear()")
         page.open(f"{site.ready[server]}/{view}")
         login = site.login(role)
         page.sign_in(login["username"], login["password"])

@@ -20,7 +20,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 Found = TypeVar("Found")
 
 NETWORK_SCHEMES = frozenset({"http", "https", "ws", "wss"})
-WAIT_S = 30.0  # two busy cores; nothing here is about speed
+WAIT_S = 60.0  # two busy cores; nothing here is about speed
 POLL_S = 0.05
 SHOWN_MAX = 1_500  # characters of the page in a failure
 SIZE = (1680, 1000)  # a control room's screen with a browser's frame
@@ -64,9 +64,14 @@ class Page:
     # --- doing
 
     def start_over(self) -> None:
-        """Be as a browser just started. Storage needs no care: each staged site has its origin."""
-        self.driver.get("about:blank")
-        self._devtools("Emulation.setEmulatedMedia", {"features": []})
+        """Be as a browser just started: a new tab has no session, and no choice is remembered."""
+        used = self.driver.current_window_handle
+        self.driver.switch_to.new_window("tab")
+        fresh = self.driver.current_window_handle
+        self.driver.switch_to.window(used)
+        self._devtools("Storage.clearDataForOrigin", {"origin": "*", "storageTypes": "all"})
+        self.driver.close()
+        self.driver.switch_to.window(fresh)
         self.resize(*SIZE)
         self.complaints()
         self.asked_hosts()

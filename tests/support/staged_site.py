@@ -46,6 +46,7 @@ class StagedSite:
     devices: list[Device] = field(default_factory=small_mine)
     edge_connected: bool = True
     has_history: bool = True
+    is_down: bool = False  # answers 503 to every request of the API
     frame_period_s: float = 0.5
     asked: list[str] = field(default_factory=list[str])  # path and query of every request
     url: str = ""
@@ -133,6 +134,8 @@ class StagedSite:
         handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
     ) -> web.StreamResponse:
         self.asked.append(request.path_qs)
+        if self.is_down and request.path.startswith("/api/"):
+            return _answer(None, 503, "no answer today")
         is_api = request.path.startswith("/api/v1") and request.path != "/api/v1/auth/token"
         if is_api and not self._roles(request.headers.get("authorization", "")):
             return _answer(None, 401, "sign in first")

@@ -22,8 +22,9 @@ export class ApiError extends Error {
     super(message);
   }
 
-  get isUnreachable(): boolean {
-    return this.status === 0;
+  /** It may be different in a while: out of reach, too many requests, a fault of the server. */
+  get isPassing(): boolean {
+    return this.status === 0 || this.status === 429 || this.status >= 500;
   }
 
   /** The account lacks the right; asking again will not help. */
@@ -45,9 +46,9 @@ export type Query = Record<string, string | number | null | undefined>;
  */
 export async function get(path: string, query: Query = {}, cancel?: AbortSignal): Promise<unknown> {
   let response = await send(path, query, cancel);
-  if (response.status === 401 && (await renew())) response = await send(path, query, cancel);
-  if (response.status === 401 && accessToken() !== null) {
-    await signOut('Your session has ended. Please sign in again.');
+  if (response.status === 401 && (await renew())) {
+    response = await send(path, query, cancel);
+    if (response.status === 401) await signOut('Your session has ended. Please sign in again.');
   }
   const body = await bodyOf(response);
   if (response.ok) return body['data'];

@@ -4,6 +4,7 @@
 import { signal } from '@preact/signals';
 import { record } from './shapes';
 import type { Json } from './shapes';
+import { answerFor, isTaken } from './tab';
 
 export interface Account {
   username: string;
@@ -13,15 +14,17 @@ export interface Account {
 }
 
 export type Session =
-  | { state: 'starting' }
+  /** A session of this tab is being taken up; `problem` says why that takes so long. */
+  | { state: 'starting'; problem: string | null }
   | { state: 'signed_out'; reason: string | null }
   | { state: 'signed_in'; account: Account };
 
-export const session = signal<Session>({ state: 'starting' });
+export const session = signal<Session>({ state: 'starting', problem: null });
 
 /** Why sign-in failed, as a sentence for the form. */
 export class SignInError extends Error {}
 
+const OUT_OF_REACH = 'The server does not answer. Trying again…';
 const STORAGE_KEY = 'headframe.refresh';
 const REFRESH_EARLY_MS = 60_000; // before expiry; short tokens are renewed at half their life
 const RETRY_MS = 5_000; // an unreachable server ends no session
@@ -35,9 +38,12 @@ interface Tokens {
 interface Stored {
   refresh: string;
   username: string;
+  /** Names this tab, so that a copy of it can be told from it. */
+  tab: string;
 }
 
 let tokens: Tokens | null = null;
+let tab: string | null = null; // set once this tab has taken the session as its own
 let renewing: Promise<boolean> | null = null;
 let renewTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -53,11 +59,15 @@ export async function signIn(username: string, password: string): Promise<void> 
   accept(answer, username);
 }
 
-/** Takes up the session of this tab, if there is one. */
+/** Takes up the session of this tab, if there is one. Once, at the start of the page. */
 export async function resume(): Promise<void> {
-  if (readStored() === null) session.value = { state: 'signed_out', reason: null };
-  else if (!(await renew()) && session.value.state === 'starting') {
-    renewTimer = setTimeout(() => void resume(), RETRY_MS);
+  answerFor(() => tab);
+  const stored = readStored();
+  if (stored === null) session.value = { state: 'signed_out', reason: null };
+  else if (await isTaken(stored.tab)) forget('This tab is a copy of another one. Please sign in here too.');
+  else {
+    tab = stored.tab;
+    await renew();
   }
 }
 
@@ -95,6 +105,7 @@ async function renewOnce(): Promise<boolean> {
   const body = { grant_type: 'refresh_token', refresh_token: stored.refresh };
   const answer = await askForToken(body).catch(() => null);
   if (answer === null || answer.status === 429 || answer.status >= 500) {
+    if (session.value.state === 'starting') session.value = { state: 'starting', problem: OUT_OF_REACH };
     scheduleRenewal(RETRY_MS);
     return false;
   }
@@ -149,7 +160,12 @@ function accept(answer: TokenAnswer, username: string): void {
     refresh: typeof refresh === 'string' ? refresh : null,
     expiresMs: Date.now() + lifeMs,
   };
-  if (tokens.refresh !== null) writeStored({ refresh: tokens.refresh, username });
+  if (tokens.refresh !== null)
+    writeStored({
+      refresh: tokens.refresh,
+      username,
+      tab: (tab ??= crypto.getRandomValues(new Uint32Array(2)).join('-')),
+    });
   scheduleRenewal(Math.max(lifeMs - REFRESH_EARLY_MS, lifeMs / 2));
   const account = accountOf(access, username);
   session.value = { state: 'signed_in', account };
@@ -163,7 +179,8 @@ function scheduleRenewal(delayMs: number): void {
 function forget(reason: string | null): void {
   clearTimeout(renewTimer);
   tokens = null;
-  sessionStorage.removeItem(STORAGE_KEY);
+  tab = null;
+  removeStored();
   session.value = { state: 'signed_out', reason };
 }
 
@@ -191,16 +208,36 @@ function claimsOf(accessToken: string): Json {
   }
 }
 
+let kept: Stored | null = null;
+
 function readStored(): Stored | null {
+  if (kept !== null) return kept;
   try {
     const stored = record(JSON.parse(sessionStorage.getItem(STORAGE_KEY) ?? 'null'), 'session');
     if (typeof stored['refresh'] !== 'string') return null;
-    return { refresh: stored['refresh'], username: String(stored['username'] ?? '') };
+    return {
+      refresh: stored['refresh'],
+      username: String(stored['username'] ?? ''),
+      tab: String(stored['tab'] ?? ''),
+    };
   } catch {
     return null;
   }
 }
 
 function writeStored(stored: Stored): void {
-  sessionStorage.setItem(STORAGE_KEY, JSON.stringify(stored));
+  try {
+    sessionStorage.setItem(STORAGE_KEY, JSON.stringify(stored));
+  } catch {
+    kept = stored; // storage may be forbidden: the session then ends with the page
+  }
+}
+
+function removeStored(): void {
+  kept = null;
+  try {
+    sessionStorage.removeItem(STORAGE_KEY);
+  } catch {
+    // nothing was stored
+  }
 }

@@ -55,6 +55,7 @@ export class SiteMap {
     this.#onPick = onPick;
     this.#map = L.map(element, {
       zoomControl: false,
+      zoomAnimation: !matchMedia('(prefers-reduced-motion: reduce)').matches,
       attributionControl: false,
       zoomSnap: 0.25,
       zoomDelta: 0.5,

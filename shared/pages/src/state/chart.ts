@@ -39,6 +39,7 @@ export interface Track {
 }
 
 const SETTLE_MS = 150; // of turning the wheel or dragging
+const RETRY_MS = 10_000; // after a failure that may pass
 
 export const tracks = signal<readonly Track[]>([]);
 /** Stored bounds of the charted series together; known once `all` was asked for. */
@@ -138,10 +139,15 @@ async function askTrack(series: string, span: Span, cancel: AbortSignal): Promis
     if (cancel.aborted) return;
     if (!(error instanceof ApiError)) throw error;
     const remembered = recentOf(series);
-    if (!error.isAbsent || remembered === undefined)
-      replaceTrack(series, { state: 'failed', detail: error.message });
+    if (!error.isAbsent || remembered === undefined) fail(series, error);
     else take(series, rememberedHeld(readingOf(series)?.unit ?? '', remembered.since(0)));
   }
+}
+
+function fail(series: string, error: ApiError): void {
+  replaceTrack(series, { state: 'failed', detail: error.message });
+  if (error.isPassing) tailDueMs.set(series, Date.now() + RETRY_MS);
+  else tailDueMs.delete(series);
 }
 
 function take(series: string, answer: Held): void {
@@ -174,13 +180,14 @@ function extend(asset: Asset): void {
 
 /** Once a second: draws what came, forgets what left the range, asks for what is due. */
 function followTail(): void {
+  retryFailed();
   if (!isLiveRange(range.value)) return;
   const span = shownSpan.value;
   const nowMs = Date.now();
   batch(() => {
-    for (const { series, stretches } of tracks.value) {
+    for (const { series, stretches, state } of tracks.value) {
       const known = held.get(series);
-      if (known === undefined) continue;
+      if (known === undefined || state === 'failed') continue;
       if (extended.delete(series)) {
         trimHeld(known, span);
         replaceTrack(series, drawnOf(known));
@@ -190,6 +197,16 @@ function followTail(): void {
       void askTail(series, known, span);
     }
   });
+}
+
+function retryFailed(): void {
+  const cancel = asking?.signal;
+  if (cancel === undefined) return;
+  for (const { series, state } of tracks.value) {
+    if (state !== 'failed' || Date.now() < (tailDueMs.get(series) ?? Infinity)) continue;
+    tailDueMs.delete(series);
+    void askTrack(series, shownSpan.value, cancel);
+  }
 }
 
 async function askTail(series: string, known: Held, span: Span): Promise<void> {

@@ -82,9 +82,14 @@ export const sockets: Record<'sensors' | 'telemetry', LiveSocket> = {
   telemetry: liveSocket('/ws/telemetry', filter, receive),
 };
 
-/** Both sockets deliver, or are rightly refused. */
-export const isLive = computed(() =>
-  Object.values(sockets).every(({ status }) => ['live', 'refused'].includes(status.value.state)),
+const socketStates = computed(() => Object.values(sockets).map(({ status }) => status.value.state));
+
+/** The account may see nothing live at all. */
+export const isNothingLive = computed(() => socketStates.value.every((state) => state === 'refused'));
+
+/** Every socket delivers, or is rightly refused. */
+export const isLive = computed(
+  () => !isNothingLive.value && socketStates.value.every((state) => state === 'live' || state === 'refused'),
 );
 
 /** Browser time since when live values have been missing; null while they flow. */

@@ -36,7 +36,7 @@ const POINTS_PER_PIXEL = 0.5;
 const STEPS_MIN = 100;
 const MARGIN = 0.05; // asked for beyond each end, so that lines reach the edge
 const TAIL_EVERY_MS = 10_000; // what the socket conflated away is fetched this late at most
-const STEP_TAIL_EVERY_MIN_MS = 2_000;
+const STEP_TAIL_EVERY_MIN_MS = 5_000; // three questions a series each time: mind the rate limit
 
 const NOTHING: Held = {
   unit: '',

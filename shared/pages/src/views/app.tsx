@@ -21,7 +21,7 @@ export function App() {
   if (now.state === 'starting') {
     return (
       <p class="starting" role="status">
-        Taking up your session…
+        {now.problem ?? 'Taking up your session…'}
       </p>
     );
   }

@@ -3,7 +3,7 @@
 import { VIEWS } from '../domain/address';
 import { session, signOut } from '../api/session';
 import { PAGE } from '../page';
-import { isLive, sockets } from '../state/live';
+import { isLive, isNothingLive, sockets } from '../state/live';
 import { flipTheme, isDark } from '../state/preferences';
 import { siteChoices, siteName } from '../state/site';
 import { go, show, view } from '../state/view';
@@ -82,6 +82,14 @@ function LiveMark() {
   const states = Object.values(sockets).map(({ status }) => status.value.state);
   const live = isLive.value;
   const opening = !live && states.every((state) => state !== 'waiting');
+  if (isNothingLive.value) {
+    return (
+      <span class="pill off" id="live-state">
+        <ConditionMark condition="off" />
+        No right to live values
+      </span>
+    );
+  }
   const condition: Condition = live ? 'good' : opening ? 'waiting' : 'bad';
   const word = live ? 'Live' : opening ? 'Connecting' : 'Interrupted';
   return (
