@@ -1,7 +1,8 @@
 """A whole edge in one process: start, work, staged stop, and what it does when a part breaks."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+import gc
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -22,6 +23,15 @@ from tests.support.ports import free_port
 from tests.support.staged_broker import StagedBroker, staged_broker
 
 CLOCK = SystemClock()
+
+
+@pytest.fixture(autouse=True)
+def own_collector() -> Iterator[None]:
+    """Take back what an edge does to the garbage collector of its process."""
+    thresholds = gc.get_threshold()
+    yield
+    gc.set_threshold(*thresholds)
+    gc.unfreeze()
 
 
 @pytest.fixture
