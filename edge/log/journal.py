@@ -216,6 +216,13 @@ class Journal:
         """Return how the log stands: a ready value, as of the last commit or half a second ago."""
         return self._store.state
 
+    def failure(self) -> str | None:
+        """Return why the log takes nothing more until the process is started again, or None.
+
+        Only a mistake in the program can bring it there; errors of the disk are survived.
+        """
+        return self._writer.failure()
+
     def on_commit(self, callback: Callable[[Committed], None]) -> None:
         """Have ``callback`` called on the loop after each commit that stored batches."""
         self._callbacks.append(callback)

@@ -5,6 +5,7 @@ the event loop. Under load it waits a little for company; a lone caller never wa
 """
 
 import asyncio
+import contextlib
 import queue
 import threading
 from collections import deque
@@ -111,6 +112,7 @@ class LogWriter:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._queue: queue.SimpleQueue[Job | StopJob] = queue.SimpleQueue()
         self._waiting: deque[Job] = deque()
+        self._in_hand: list[Job] = []  # taken from the queue and not answered yet
         self._stopping = threading.Event()
         self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
@@ -131,6 +133,12 @@ class LogWriter:
             raise LogError("the log is closed")
         self._loop = job.future.get_loop()
         self._queue.put(job)
+        if self._failure is not None:  # it failed just now and may not have seen this job
+            self._fail_all(self._failure)
+
+    def failure(self) -> str | None:
+        """Return why the thread ended on its own, or None."""
+        return None if self._failure is None else repr(self._failure)
 
     async def stop(self) -> None:
         """Do everything handed over so far, close the files and end the thread.
@@ -151,6 +159,7 @@ class LogWriter:
         except Exception as error:  # noqa: BLE001 the thread's outermost edge: nobody else can tell
             self._failure = error
             _log.critical("the log's writer has failed", exc_info=error)
+            self._put_back()
             self._fail_all(error)
         finally:
             self._store.close()
@@ -206,10 +215,15 @@ class LogWriter:
                     quarantines.append(job)
                 case CallJob() as job:
                     calls.append(job)
-            self._waiting.popleft()
+            self._in_hand.append(self._waiting.popleft())
         return appends, quarantines, calls
 
     def _answer(self, outcomes: Sequence[Outcome]) -> None:
+        answered = {id(outcome.job) for outcome in outcomes}
+        self._in_hand = [job for job in self._in_hand if id(job) not in answered]
+        self._tell(outcomes)
+
+    def _tell(self, outcomes: Sequence[Outcome]) -> None:
         loop = self._loop
         if loop is None or loop.is_closed():  # nobody is left to hear it
             return
@@ -227,12 +241,19 @@ class LogWriter:
                 future.set_result(outcome.result)
 
     def _fail_all(self, error: Exception) -> None:
-        self._gather_rest()
+        """Answer whatever is left; also called on the loop, for what came too late to be seen."""
+        unanswered: list[Job] = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                job = self._queue.get_nowait()
+                if not isinstance(job, StopJob):
+                    unanswered.append(job)
         message = f"the log's writer has failed: {error!r}"
-        self._answer([Outcome(job, error=LogError(message)) for job in self._waiting])
+        self._tell([Outcome(job, error=LogError(message)) for job in unanswered])
 
-    def _gather_rest(self) -> None:
-        while not self._queue.empty():
-            job = self._queue.get_nowait()
-            if not isinstance(job, StopJob):
-                self._waiting.append(job)
+    def _put_back(self) -> None:
+        """Hand back to the queue what was taken and not answered."""
+        for job in (*self._in_hand, *self._waiting):
+            self._queue.put(job)
+        self._in_hand = []
+        self._waiting.clear()
