@@ -122,8 +122,10 @@ async def serve(application: web.Application, endpoint: Endpoint) -> AsyncGenera
 
 
 def _tls_context(endpoint: Endpoint) -> ssl.SSLContext | None:
-    if endpoint.cert_file is None or endpoint.key_file is None:
+    if endpoint.cert_file is None and endpoint.key_file is None:
         return None
+    if endpoint.cert_file is None or endpoint.key_file is None:
+        raise ConfigurationError("TLS needs both a certificate and its key, or neither")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:

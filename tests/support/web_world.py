@@ -130,6 +130,9 @@ class WorldOptions:
     times: SocketTimes = field(default_factory=SocketTimes)
     routes: Sequence[Route] = ROUTES
     site: FakeSite = field(default_factory=FakeSite)
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    port: int = 0
 
 
 @asynccontextmanager
@@ -167,7 +170,10 @@ async def web_world(**options: Any) -> AsyncGenerator[World, None]:
     application = build_application(
         routes=wanted.routes, feeds=FEEDS, parts=parts, registry=registry, description="Test"
     )
-    async with serve(application, Endpoint(host="127.0.0.1", port=0)) as port:
+    endpoint = Endpoint(
+        host="127.0.0.1", port=wanted.port, cert_file=wanted.cert_file, key_file=wanted.key_file
+    )
+    async with serve(application, endpoint) as port:
         base_url = f"http://127.0.0.1:{port}"
         async with aiohttp.ClientSession(base_url) as http:
             yield World(base_url, http, parts, site, accounts, clock, issuer, port, readiness)
