@@ -162,6 +162,7 @@ def quarantine_show(
     """Show one refused message: why on stderr, its payload as it came on stdout."""
     directory = _state_dir(config_file, state_dir)
     try:
+        _act_as_owner(directory)
         with closing(open_quarantine_reader(directory)) as reader:
             entry = reader.show_entry(number)
     except HeadframeError as error:
@@ -218,10 +219,22 @@ def _state_dir(file: Path | None, state_dir: Path | None) -> Path:
 
 def _entries(state_dir: Path, limit: int, reason: str | None) -> list[QuarantineEntry]:
     try:
+        _act_as_owner(state_dir)
         with closing(open_quarantine_reader(state_dir)) as reader:
             return reader.list_entries(limit, reason)
     except HeadframeError as error:
         _fail(str(error), EXIT_FAILED)
+
+
+def _act_as_owner(state_dir: Path) -> None:
+    """Give up root for the account the edge runs under.
+
+    SQLite leaves files beside a database that it reads; root's would lock the edge out of its own.
+    """
+    if os.geteuid() == 0 and state_dir.is_dir():
+        owner = state_dir.stat()
+        os.setegid(owner.st_gid)
+        os.seteuid(owner.st_uid)
 
 
 def _ask(config: EdgeConfig, now_ms: int) -> EdgeReport | None:

@@ -47,6 +47,7 @@ class IngestCounts:
     commit_failures: int = 0  # attempts that failed and are retried
     redelivered: int = 0  # copies of a message that is still on its way, dropped
     sessions_lost: int = 0  # connects at which the broker had forgotten our session
+    broker_dropped: int = 0  # messages the broker dropped for full queues, by its own count
     connects: int = 0
     disconnects: int = 0
     pauses: int = 0  # times reading stopped because too much was in flight
@@ -75,6 +76,7 @@ _COUNTERS: tuple[tuple[str, str, str], ...] = (
     ("commit_failures", "commit_failures", "Attempts to commit that failed and are retried"),
     ("redelivered", "messages_redelivered", "Copies of messages still on their way, dropped"),
     ("sessions_lost", "broker_sessions_lost", "Connects at which the broker had no session"),
+    ("broker_dropped", "broker_dropped", "Messages the broker says it dropped for full queues"),
     ("connects", "broker_connects", "Connections to the broker that were accepted"),
     ("disconnects", "broker_disconnects", "Connections to the broker that ended"),
     ("pauses", "reading_pauses", "Times reading stopped because too much was in flight"),

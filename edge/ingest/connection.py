@@ -11,7 +11,7 @@ from typing import Final, assert_never, cast
 
 from edge.errors import BrokerError
 from edge.ingest.intake import Intake
-from edge.ingest.routing import SUBSCRIPTION
+from edge.ingest.routing import DROPPED_TOPIC, SUBSCRIPTION
 from edge.ingest.wire import (
     DISCONNECT,
     PINGREQ,
@@ -32,6 +32,8 @@ READ_BUFFER_BYTES: Final = 32_768
 _SUBSCRIBE_ID: Final = 1  # the only packet identifier that the edge itself ever uses
 _REFUSED_FROM: Final = 0x80  # a SUBACK code of this or more is a refusal
 
+_COUNT_DIGITS_MAX: Final = 18
+
 _CONNACK_REFUSALS: Final = {
     1: "it does not speak this version of MQTT",
     2: "it rejects the client identifier",
@@ -50,6 +52,14 @@ _CONNACK_REFUSALS: Final = {
 }
 
 
+def subscription(version: int, *, watches_drops: bool) -> bytes:
+    """Return the SUBSCRIBE of the edge; ``watches_drops``: also to the broker's own count."""
+    filters = [(SUBSCRIPTION, 1)]
+    if watches_drops:
+        filters.append((DROPPED_TOPIC, 0))
+    return encode_subscribe(version=version, packet_id=_SUBSCRIBE_ID, filters=filters)
+
+
 class Stage(StrEnum):
     """How far a connection has come."""
 
@@ -66,19 +76,20 @@ class BrokerConnection(asyncio.BufferedProtocol):
         self,
         *,
         connect: bytes,
-        version: int,
+        subscribe: bytes,
         reader: PacketReader,
         intake: Intake,
         counts: IngestCounts,
         monotonic_s: Callable[[], float],
     ) -> None:
+        """``connect`` and ``subscribe`` are the packets to greet with; see ``subscription``."""
         self.stage = Stage.GREETING
         self.error: str | None = None  # why it was lost
         self.session_present = False
         self.keepalive_s: int | None = None  # the broker's own wish
         self.progress = asyncio.Event()  # set at every change of stage
         self._connect = connect
-        self._version = version
+        self._subscribe = subscribe
         self._reader = reader
         self._intake = intake
         self._counts = counts
@@ -181,7 +192,7 @@ class BrokerConnection(asyncio.BufferedProtocol):
         for packet in packets:
             match packet:
                 case Publish():
-                    if self._is_new(packet.packet_id):
+                    if self._is_for_intake(packet):
                         yield packet
                 case Connack():
                     self._take_connack(packet)
@@ -194,17 +205,19 @@ class BrokerConnection(asyncio.BufferedProtocol):
                 case _:
                     assert_never(packet)
 
-    def _is_new(self, packet_id: int) -> bool:
-        """Tell a new message from a copy of one that waits for its commit.
+    def _is_for_intake(self, message: Publish) -> bool:
+        """Tell a new message from a copy of one that waits for its commit, and from a count.
 
-        Answering both would acknowledge the next message with that identifier, unread.
+        Answering a copy too would acknowledge the next message with its identifier, unread.
         """
-        if packet_id == 0:
-            return True
-        if packet_id in self._unacknowledged:
+        if message.packet_id in self._unacknowledged:
             self._counts.redelivered += 1
             return False
-        self._unacknowledged.add(packet_id)
+        if message.packet_id:
+            self._unacknowledged.add(message.packet_id)
+        elif message.topic == DROPPED_TOPIC:
+            self._take_dropped(message)
+            return False
         return True
 
     def _take_connack(self, packet: Connack) -> None:
@@ -214,18 +227,20 @@ class BrokerConnection(asyncio.BufferedProtocol):
             meaning = packet.reason or _CONNACK_REFUSALS.get(packet.code, "no reason given")
             raise BrokerError(f"the broker refused the edge with code {packet.code}: {meaning}")
         self.session_present, self.keepalive_s = packet.session_present, packet.keepalive_s
-        filters = [(SUBSCRIPTION, 1)]
-        self._send(
-            encode_subscribe(version=self._version, packet_id=_SUBSCRIBE_ID, filters=filters)
-        )
+        self._send(self._subscribe)
         self._advance(Stage.SUBSCRIBING)
 
     def _take_suback(self, packet: Suback) -> None:
-        if any(code >= _REFUSED_FROM for code in packet.codes):
+        granted = packet.codes[0] if packet.codes else _REFUSED_FROM
+        if granted >= _REFUSED_FROM:
             raise BrokerError(f"the broker refused the subscription to {SUBSCRIPTION}")
-        if 0 in packet.codes:
+        if granted == 0:
             raise BrokerError("the broker grants QoS 0 only: it could lose messages unseen")
         self._advance(Stage.READING)
+
+    def _take_dropped(self, packet: Publish) -> None:
+        if packet.payload.isdigit():
+            self._counts.broker_dropped = int(packet.payload[:_COUNT_DIGITS_MAX])
 
     def _pause(self) -> None:
         if not self._is_paused and self._transport is not None:

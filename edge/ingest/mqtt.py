@@ -14,7 +14,7 @@ from typing import Final
 
 from edge.config import EdgeConfig, MqttConfig
 from edge.errors import BrokerError
-from edge.ingest.connection import BrokerConnection, Stage
+from edge.ingest.connection import BrokerConnection, Stage, subscription
 from edge.ingest.intake import Intake
 from edge.ingest.wire import PacketReader, encode_connect
 from edge.metrics import IngestCounts
@@ -170,7 +170,8 @@ class MqttReader:
         )
         return BrokerConnection(
             connect=connect,
-            version=config.version,
+            # The embedded broker's refusals are counted by whoever runs it; it has no such topic.
+            subscribe=subscription(config.version, watches_drops=config.refusals_file is None),
             reader=reader,
             intake=self._intake,
             counts=self._counts,

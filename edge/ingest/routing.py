@@ -22,6 +22,10 @@ OTHER_CHANNELS: Final = frozenset(
     }
 )
 
+# mosquitto publishes here how many messages it dropped because some client's queue was full; it
+# acknowledges them to their senders all the same, and says so nowhere else.
+DROPPED_TOPIC: Final = "$SYS/broker/publish/messages/dropped"
+
 _LEVELS = 6  # mine/v1/{site}/{kind}/{id}/{channel}
 _KINDS = frozenset(Kind)
 

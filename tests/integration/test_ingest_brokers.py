@@ -1,6 +1,7 @@
 """The real edge at real brokers: what it takes, refuses, survives and says."""
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from shared.clock import SystemClock
 from tests.support.brokers import Broker, mosquitto_program, run_mosquitto, run_nats
+from tests.support.certificates import Authority
 from tests.support.edge_process import EdgeProcess, Stored
 from tests.support.mqtt_device import device
 
@@ -159,6 +161,58 @@ async def test_speaks_mqtt_5(edge: EdgeProcess) -> None:
     edge.stop()
     assert len(await edge.stored()) == 2_000
     assert "the broker kept no session" not in edge.log_text
+
+
+@pytest.mark.needs_mosquitto
+@pytest.mark.skipif(mosquitto_program() is None, reason="mosquitto is not installed")
+def test_signs_in_over_tls_and_trusts_only_its_authority(tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "ca")
+    own = authority.issue("broker", host="127.0.0.1")
+    passwords = tmp_path / "passwords"
+    subprocess.run(["mosquitto_passwd", "-b", "-c", passwords, "edge", "s3cret"], check=True)
+    (tmp_path / "password").write_text("s3cret\n")
+    more = (
+        f"allow_anonymous false\npassword_file {passwords}\ncafile {authority.ca_file}\n"
+        f"certfile {own.cert_file}\nkeyfile {own.key_file}\n"
+    )
+    with run_mosquitto(tmp_path / "broker", more) as broker:
+        edge = EdgeProcess(tmp_path, broker.port)
+        edge.extra |= {
+            "HEADFRAME_MQTT__USERNAME": "edge",
+            "HEADFRAME_MQTT__PASSWORD_FILE": str(tmp_path / "password"),
+            "HEADFRAME_MQTT__CA_FILE": str(Authority(tmp_path / "stranger").ca_file),
+        }
+        edge.start(until_ready=False)
+        edge.wait_until(lambda: "certificate" in edge.ready().get("broker", ""), "distrusted")
+        edge.stop()
+        edge.extra["HEADFRAME_MQTT__CA_FILE"] = str(authority.ca_file)
+        edge.start()
+        subprocess.run(
+            [
+                *("mosquitto_pub", "--cafile", authority.ca_file, "-p", str(broker.port)),
+                *("-h", "127.0.0.1", "-u", "edge", "-P", "s3cret"),
+                *("-q", "1", "-t", GAS, "-m", reading(1, a=1).decode()),
+            ],
+            check=True,
+        )
+        edge.wait_until(lambda: edge.metric("values_total") == 1, "stored")
+        assert edge.stop()[0] == 0
+
+
+@pytest.mark.needs_mosquitto
+@pytest.mark.skipif(mosquitto_program() is None, reason="mosquitto is not installed")
+async def test_shows_what_the_broker_dropped_for_a_full_queue(tmp_path: Path) -> None:
+    with run_mosquitto(tmp_path / "broker", "max_queued_messages 10\nsys_interval 1\n") as broker:
+        edge = EdgeProcess(tmp_path, broker.port)
+        edge.start()
+        edge.stop()
+        async with device(broker.port) as gas:
+            for seq in range(500):
+                await gas.publish(GAS, reading(seq, a=seq))
+            await gas.drain()  # every one of them acknowledged, and most of them gone
+        edge.start()
+        edge.wait_until(lambda: edge.metric("broker_dropped_total") > 400, "told by the broker")
+        edge.stop()
 
 
 @pytest.mark.parametrize("broker", ["nats"], indirect=True)

@@ -107,14 +107,14 @@ def run_nats(folder: Path, *, max_ack_pending: int = MAX_ACK_PENDING) -> Generat
 
 
 @contextmanager
-def run_mosquitto(folder: Path) -> Generator[Broker]:
+def run_mosquitto(folder: Path, more_configuration: str = "") -> Generator[Broker]:
     program = mosquitto_program()
     assert program is not None, "ask mosquitto_program() first"
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o777)
     port = free_port()
     configuration = folder / "mosquitto.conf"
-    configuration.write_text(_MOSQUITTO_CONFIGURATION.format(port=port, folder=folder))
+    configuration.write_text(_MOSQUITTO_CONFIGURATION.format(port=port) + more_configuration)
     broker = Broker("mosquitto", [program, "-c", str(configuration)], port, folder)
     broker.start()
     try:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from edge.ingest import intake as intake_module
-from edge.ingest.connection import BrokerConnection, Stage
+from edge.ingest.connection import BrokerConnection, Stage, subscription
 from edge.ingest.wire import MQTT_3_1_1, MQTT_5, PacketReader
 from tests.support.fake_transport import FakeTransport
 from tests.support.ingest_bench import GAS, IngestLife, ingest_life
@@ -34,10 +34,10 @@ class Line:
         self.transport.feed(publish(GAS, payload, packet_id=packet_id, dup=dup))
 
 
-def new_line(life: IngestLife, version: int = MQTT_3_1_1) -> Line:
+def new_line(life: IngestLife, version: int = MQTT_3_1_1, *, watches_drops: bool = False) -> Line:
     connection = BrokerConnection(
         connect=b"CONNECT",
-        version=version,
+        subscribe=subscription(version, watches_drops=watches_drops),
         reader=PacketReader(version=version, payload_size_max_bytes=1_000, payload_kept_bytes=10),
         intake=life.intake,
         counts=life.counts,
@@ -221,4 +221,24 @@ async def test_silence_while_not_listening_proves_nothing(
     assert line.connection.error is None
     await life.flush()
     line.connection.watch(30)
+    assert line.connection.stage is Stage.READING
+
+
+async def test_hears_from_the_broker_how_much_it_dropped(life: IngestLife) -> None:
+    line = new_line(life, watches_drops=True)
+    line.transport.taken()
+    line.transport.feed(connack())
+    (subscribe,) = said(line.transport.taken())
+    assert subscribe.body.endswith(b"$SYS/broker/publish/messages/dropped\x00")
+    line.transport.feed(suback(1, 1, 0))
+    for payload in (b"4245", b"", b"many"):
+        line.transport.feed(publish("$SYS/broker/publish/messages/dropped", payload, retain=True))
+    await life.flush()
+    assert life.counts.broker_dropped == 4_245
+    assert (life.counts.messages, life.counts.refused) == (0, {})
+
+
+async def test_a_broker_that_has_no_such_count_is_read_all_the_same(life: IngestLife) -> None:
+    line = new_line(life, watches_drops=True)
+    line.transport.feed(connack() + suback(1, 1, 0x80))
     assert line.connection.stage is Stage.READING
