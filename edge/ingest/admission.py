@@ -94,7 +94,9 @@ class Admission:
             self.catalogue.declare_units(decoded.topic, decoded.units)
         if not decoded.samples:
             return
-        source = self.catalogue.source_of(decoded.topic)
+        source = self.catalogue.known_source(message.topic)
+        if source is None:
+            source = self.catalogue.source_of(decoded.topic)
         if source is None:
             refusals.append(Refusal(Reason.TOO_MANY_SERIES, "topic", "no room for another source"))
             return

@@ -35,8 +35,9 @@ WAITING_BYTES_MAX: Final = 33_554_432  # four payloads of the largest size that 
 RESUME_PART: Final = 0.5  # reading goes on when this part of either limit is left
 # A commit is not held back for company when it is this large already: about 20 KB encoded.
 COMMIT_VALUES: Final = 8_192
-# Larger payloads are decoded in a thread, which hands the interpreter over every 5 ms.
-INLINE_PAYLOAD_MAX_BYTES: Final = 32_768
+# Larger payloads are decoded in a thread, which hands the interpreter over every 5 ms, and judged
+# in slices. This much holds 250 samples at most: 2.5 ms.
+INLINE_PAYLOAD_MAX_BYTES: Final = 8_192
 # An idle work loop turns this often, and a commit may hang this long, before the watchdog starves.
 IDLE_BEAT_S: Final = 2.0
 ATTEMPT_MAX_S: Final = 20.0
@@ -172,7 +173,12 @@ class Intake:
                         await self._arrived.wait()
             done = 0
             while self._waiting and done < SLICE_SAMPLES:
-                done += await self._judge_next()
+                if self._has_enough():
+                    await self._wait_for_the_disk()
+                elif len(self._waiting[0].message.payload) > INLINE_PAYLOAD_MAX_BYTES:
+                    done += await self._judge_large()
+                else:
+                    done += self._judge_small()
             self._announce()
             await asyncio.sleep(0)
 
@@ -191,31 +197,46 @@ class Intake:
         if group.values >= COMMIT_VALUES:
             self._hurry.set()
 
-    async def _judge_next(self) -> int:
+    def _judge_small(self) -> int:
         """Judge the oldest waiting message; return about how many samples that took."""
-        while self._has_enough():
-            self._announce()
-            self._hurry.set()
-            self._relieved.clear()
-            await self._relieved.wait()
-        waiting = self._waiting[0]
-        message = waiting.message
-        if len(message.payload) > INLINE_PAYLOAD_MAX_BYTES:
-            contents = await asyncio.to_thread(self._admission.decode, message)
-        else:
-            contents = self._admission.decode(message)
-        self._waiting.popleft()
-        self._waiting_bytes -= len(message.payload)
-        group = self._group
-        if not group.messages:
-            group.opened_s = waiting.received_s
+        waiting = self._take_waiting()
+        contents = self._admission.decode(waiting.message)
+        group = self._begin(waiting)
         samples = group.samples
-        group.begin_message(message, waiting.acknowledge, waiting.received_ms)
+        for _ in self._admission.admit(waiting.message, contents, waiting.received_ms, group):
+            pass  # it is small: the loop may wait for it
+        return max(1, group.samples - samples)
+
+    async def _judge_large(self) -> int:
+        """Judge the oldest waiting message, giving the loop back in between."""
+        message = self._waiting[0].message
+        contents = await asyncio.to_thread(self._admission.decode, message)
+        waiting = self._take_waiting()
+        group = self._begin(waiting)
+        samples = group.samples
         for _ in self._admission.admit(message, contents, waiting.received_ms, group):
             self._between_messages.clear()  # the group must not be committed now
             await asyncio.sleep(0)
         self._between_messages.set()
         return max(1, group.samples - samples)
+
+    def _take_waiting(self) -> _Waiting:
+        waiting = self._waiting.popleft()
+        self._waiting_bytes -= len(waiting.message.payload)
+        return waiting
+
+    def _begin(self, waiting: _Waiting) -> Group:
+        group = self._group
+        if not group.messages:
+            group.opened_s = waiting.received_s
+        group.begin_message(waiting.message, waiting.acknowledge, waiting.received_ms)
+        return group
+
+    async def _wait_for_the_disk(self) -> None:
+        self._announce()
+        self._hurry.set()
+        self._relieved.clear()
+        await self._relieved.wait()
 
     def _has_enough(self) -> bool:
         return self._group.samples >= JUDGED_SAMPLES_MAX or self._group.values >= JUDGED_VALUES_MAX
