@@ -57,6 +57,9 @@ class Catalogue:
         for _, one in new_series:
             if one.name.site != self._site:
                 raise ValueError(f"new_series: {one.name} is not of site {self._site!r}")
+        texts = (f"{one.name} {one.unit}" for _, one in new_series)
+        for text in (*texts, *(topic for _, topic in new_sources)):
+            text.encode()  # a surrogate cannot be stored: UnicodeEncodeError is a ValueError
         self.value_types.extend(int(one.value_type) for one in series)
         self._series.extend(series)
         self._sources.extend(sources)

@@ -81,6 +81,13 @@ def encode_group(batches: Sequence[PendingBatch], value_types: Sequence[int]) ->
     """
     if not batches:
         return []
+    try:
+        return _encoded(batches, value_types)
+    except (TypeError, OverflowError) as error:  # a column holds something that is no number
+        raise ValueError(f"a row cannot be stored: {error}") from error
+
+
+def _encoded(batches: Sequence[PendingBatch], value_types: Sequence[int]) -> list[EncodedBatch]:
     rows = merge_rows(batches)
     recv_min_ms = min(batch.recv_min_ms for batch in batches)
     recv_max_ms = max(batch.recv_max_ms for batch in batches)

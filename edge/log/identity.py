@@ -60,18 +60,11 @@ def new_identity(site: str, edge_id: str) -> Identity:
 
 
 def save_identity(layout: Layout, identity: Identity) -> None:
-    """Write ``identity`` durably.
-
-    Raises:
-        LogError: if it cannot be written.
-    """
+    """Write ``identity`` durably; errors as `edge.log.layout.disk_errors`."""
     document = {
         "format": IDENTITY_FORMAT,
         "site": identity.site,
         "edge_id": identity.edge_id,
         "install_uuid": identity.install_uuid,
     }
-    try:
-        write_durably(layout.identity_file, json.dumps(document, indent=1).encode() + b"\n")
-    except OSError as error:
-        raise LogError(f"{layout.identity_file}: cannot be written: {error.strerror}") from error
+    write_durably(layout.identity_file, json.dumps(document, indent=1).encode() + b"\n")

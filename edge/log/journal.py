@@ -20,6 +20,8 @@ from edge.log.opening import Opened, open_log
 from edge.log.quarantine import open_quarantine_reader
 from edge.log.reader import Wanted, read_batches
 from edge.log.records import (
+    INT64_MAX,
+    INT64_MIN,
     TELEMETRY_LANE,
     Committed,
     Identity,
@@ -41,6 +43,7 @@ from edge.log.writer import (
 from shared.clock import Clock
 from shared.domain.samples import Series
 from shared.logs import get_log
+from shared.sync.frames import LANES_MAX
 from shared.sync.ranges import Ranges
 
 # What may wait for the disk: some 100 s of 5,000 samples a second and about 50 MB. Beyond it
@@ -243,8 +246,8 @@ class Journal:
         Raises:
             LogError: if the writer does not end in time; the lock is kept then.
         """
-        await self._writer.stop()
         await asyncio.to_thread(self._reading.shutdown)
+        await self._writer.stop()
         self._opened.lock.close()
 
     def _refuse_if_too_much(self, samples: int) -> None:
@@ -287,7 +290,11 @@ class Journal:
         await future
 
     async def _read(self, function: Callable[[], ResultT]) -> ResultT:
-        return await asyncio.get_running_loop().run_in_executor(self._reading, function)
+        try:
+            reading = asyncio.get_running_loop().run_in_executor(self._reading, function)
+        except RuntimeError as error:  # the executor was shut down
+            raise LogError("the log is closed") from error
+        return await reading
 
 
 _READ_ATTEMPTS = 3  # a segment is repaired at most once; more means that the disk fails now
@@ -300,8 +307,10 @@ def _check(batch: PendingBatch) -> None:
     }
     if len(lengths) != 1:
         raise ValueError("the columns of a batch must have one length")
-    if batch.recv_min_ms > batch.recv_max_ms:
-        raise ValueError("recv_min_ms must not exceed recv_max_ms")
+    if not INT64_MIN <= batch.recv_min_ms <= batch.recv_max_ms <= INT64_MAX:
+        raise ValueError("recv_min_ms must not exceed recv_max_ms, and both must fit 64 bits")
+    if not 0 <= batch.lane < LANES_MAX:
+        raise ValueError(f"lane must be 0 to {LANES_MAX - 1}, got {batch.lane}")
 
 
 def _list_quarantine(state_dir: Path, limit: int, reason: str | None) -> list[QuarantineEntry]:

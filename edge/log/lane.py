@@ -13,10 +13,10 @@ from edge.log.chain import CHAIN_START, BatchRow, chained_row, link
 from edge.log.database import Checkpoint, Database, open_writer
 from edge.log.facts import SegmentFacts, View
 from edge.log.grouping import EncodedBatch
-from edge.log.layout import Layout, remove_database
+from edge.log.layout import Layout, remove_database, size_of
 from edge.log.meta import Meta
 from edge.log.reader import SegmentReaders
-from edge.log.recent import Columns, encode_tail
+from edge.log.recent import MESSAGES_MAX, Columns, encode_tail
 from edge.log.records import Committed, Identity, LaneState
 from edge.log.segments import (
     OpenSegment,
@@ -81,7 +81,7 @@ class LaneLog:
     def commit(
         self,
         batches: Sequence[EncodedBatch],
-        seen: Columns | None,
+        seen: Columns,
         *,
         series_count: int,
         source_count: int,
@@ -97,7 +97,8 @@ class LaneLog:
             sources_after=self._newest.source_count,
             source_count=source_count,
         )
-        tail = None if seen is None or not seen.size else (seen.shape[1], encode_tail(seen))
+        newest_seen = seen[:, -MESSAGES_MAX:]
+        tail = (newest_seen.shape[1], encode_tail(newest_seen)) if newest_seen.size else None
         self._newest.append(rows, head, entries, tail)
         if rows:
             self.last_seq = last_seq
@@ -258,7 +259,7 @@ class LaneLog:
             self._unsealed.remove(old)
             place = next(n for n, one in enumerate(self._retired) if one.file == old.database.file)
             facts = self._retired[place]
-            size_bytes = facts.file.stat().st_size
+            size_bytes = size_of(facts.file)
             self._retired_bytes += size_bytes - facts.size_bytes
             self._retired[place] = replace(facts, size_bytes=size_bytes, sealed=True)
 

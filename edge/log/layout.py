@@ -1,6 +1,7 @@
 """The folders and files of the log, and how a file or a rename is made durable. Knows no SQLite."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import re
@@ -8,7 +9,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.errors import LogError
+from edge.errors import LogError, LogFullError
 
 _SEGMENT_NAME = re.compile(r"L(\d{1,3})-([0-9a-f]{8})-(\d{16,19})\.db")
 UNFINISHED_PREFIX = ".new-"  # a segment that is being written; never holds the only copy
@@ -16,6 +17,7 @@ SALVAGE_PREFIX = ".salvage-"  # what was read out of a damaged segment, before i
 SQLITE_COMPANIONS = ("-wal", "-shm", "-journal")
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
+_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +85,9 @@ class Layout:
         return self.log_dir / "ballast.bin"
 
     def free_bytes(self) -> int:
-        """Return how much an unprivileged process may still write to the log's disk."""
-        disk = os.statvfs(self.log_dir)
+        """Return how much a process without privileges may still write there; as `disk_errors`."""
+        with disk_errors(self.log_dir):
+            disk = os.statvfs(self.log_dir)
         return disk.f_bavail * disk.f_frsize
 
     def segment_file(self, name: SegmentName) -> Path:
@@ -92,55 +95,75 @@ class Layout:
         return self.segments_dir / str(name)
 
 
-def make_folders(layout: Layout) -> None:
-    """Create the folders that are missing, durably, closed to other users.
+@contextlib.contextmanager
+def disk_errors(path: Path) -> Generator[None]:
+    """Turn the operating system's errors into the log's, with the path at hand.
 
     Raises:
-        LogError: if one cannot be made.
+        LogFullError: no space. LogError: anything else the system says.
     """
     try:
-        for folder in (layout.log_dir, layout.segments_dir, layout.damaged_dir):
+        yield
+    except OSError as error:
+        told = f"{path}: {error.strerror or error}"
+        if error.errno in _NO_SPACE:
+            raise LogFullError(told) from error
+        raise LogError(told) from error
+
+
+def make_folders(layout: Layout) -> None:
+    """Create the folders that are missing, durably, closed to other users; as `disk_errors`."""
+    for folder in (layout.log_dir, layout.segments_dir, layout.damaged_dir):
+        with disk_errors(folder):
             if not folder.is_dir():
                 folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
                 sync_folder(folder.parent)
-    except OSError as error:
-        raise LogError(f"{layout.log_dir}: cannot be created: {error}") from error
 
 
 def sync_folder(folder: Path) -> None:
-    """Make creations, renames and removals in ``folder`` survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    """Make creations, renames and removals in ``folder`` survive a power cut; as `disk_errors`."""
+    with disk_errors(folder):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def write_durably(file: Path, content: bytes) -> None:
-    """Replace ``file`` by ``content`` so that a power cut leaves the old or the new, whole."""
+    """Replace ``file`` so that a power cut leaves the old or the new, whole; as `disk_errors`."""
     unfinished = file.with_name(f"{UNFINISHED_PREFIX}{file.name}")
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    unfinished.replace(file)
+    with disk_errors(file):
+        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        unfinished.replace(file)
     sync_folder(file.parent)
 
 
 def rename_durably(source: Path, target: Path) -> None:
-    """Give a finished file its name, durably; both are on one file system."""
-    source.replace(target)
+    """Give a finished file its name, durably, on one file system; as `disk_errors`."""
+    with disk_errors(source):
+        source.replace(target)
     sync_folder(target.parent)
     if source.parent != target.parent:
         sync_folder(source.parent)
 
 
 def remove_database(file: Path) -> None:
-    """Unlink a database file with its companions; what is not there is no mistake."""
+    """Unlink a database with its companions, as far as they are there; as `disk_errors`."""
     for path in (file, *companions(file)):
-        path.unlink(missing_ok=True)
+        with disk_errors(path):
+            path.unlink(missing_ok=True)
     sync_folder(file.parent)
+
+
+def size_of(file: Path) -> int:
+    """Return the size of a file in bytes; as `disk_errors`."""
+    with disk_errors(file):
+        return file.stat().st_size
 
 
 def companions(file: Path) -> tuple[Path, ...]:
@@ -163,14 +186,15 @@ def move_to_damaged(file: Path, layout: Layout) -> Path:
     """Move a database file with its companions to the damaged folder; return where it is now.
 
     The file goes first: as long as it stands in its old place, its write-ahead log does too, so
-    no interruption can make it look like a shorter, healthy file.
+    no interruption can make it look like a shorter, healthy file. As `disk_errors`.
     """
     number = 0
     while (target := layout.damaged_dir / f"{file.name}.{number}").exists():
         number += 1
     for source, name in zip((file, *companions(file)), (target, *companions(target)), strict=True):
-        if source.exists():
-            source.replace(name)
+        with disk_errors(source):
+            if source.exists():
+                source.replace(name)
     sync_folder(layout.damaged_dir)
     sync_folder(file.parent)
     return target
@@ -181,9 +205,10 @@ def hold_lock(layout: Layout) -> Generator[None]:
     """Hold the log's lock file; the kernel releases it with the process, however it ends.
 
     Raises:
-        LogError: if another process holds it; the message names it.
+        LogError: if another process holds it; the message names it. Also as `disk_errors`.
     """
-    descriptor = os.open(layout.lock_file, os.O_RDWR | os.O_CREAT, FILE_MODE)
+    with disk_errors(layout.lock_file):
+        descriptor = os.open(layout.lock_file, os.O_RDWR | os.O_CREAT, FILE_MODE)
     try:
         _lock(descriptor, layout)
         yield
@@ -200,5 +225,5 @@ def _lock(descriptor: int, layout: Layout) -> None:
             f"{layout.log_dir} is open in another process (pid {holder}); "
             "one edge process at a time may write a log"
         ) from error
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
+    with contextlib.suppress(OSError):  # a courtesy to people; a full disk is no reason to stop
+        os.pwrite(descriptor, f"{os.getpid():<15}\n".encode("ascii"), 0)

@@ -15,7 +15,7 @@ from edge.errors import LogError
 from edge.log.database import Checkpoint, Database, open_reader
 from edge.log.formats import FileFormat, check_format, open_or_create
 from edge.log.layout import Layout
-from edge.log.records import QuarantineEntry
+from edge.log.records import INT64_MAX, INT64_MIN, QuarantineEntry
 from shared.clock import Clock
 
 LIST_LIMIT_MAX = 1_000
@@ -85,9 +85,12 @@ class Quarantine:
     def add(self, entries: Sequence[QuarantineEntry]) -> None:
         """Store the entries, the oldest held making room; durable when it returns.
 
-        On any error nothing of it is stored.
+        On any error nothing of it is stored; ValueError if an entry cannot be.
         """
-        kept = [_trimmed(entry, self._limits.payload_max_bytes) for entry in entries]
+        try:
+            kept = [_trimmed(entry, self._limits.payload_max_bytes) for entry in entries]
+        except (TypeError, AttributeError) as error:
+            raise ValueError(f"quarantine entry: {error}") from error
         fresh: list[_Held] = []
         with self._database.transaction():
             for entry in kept:
@@ -228,6 +231,8 @@ def _read_counts(database: Database, entries: int, size_bytes: int) -> Quarantin
 
 
 def _trimmed(entry: QuarantineEntry, payload_max_bytes: int) -> QuarantineEntry:
+    if not INT64_MIN <= entry.at_ms <= INT64_MAX or not 0 <= entry.size_bytes <= INT64_MAX:
+        raise ValueError("quarantine entry: at_ms and size_bytes must fit 64 bits")
     known = bool(entry.sha256)
     return replace(
         entry,

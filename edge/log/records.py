@@ -10,6 +10,7 @@ from shared.domain.samples import Series, Value
 from shared.sync.ranges import Ranges
 
 TELEMETRY_LANE = 2
+INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

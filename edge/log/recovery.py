@@ -19,9 +19,11 @@ from edge.log.layout import (
     UNFINISHED_PREFIX,
     Layout,
     SegmentName,
+    disk_errors,
     is_whole,
     remove_database,
     rename_durably,
+    size_of,
 )
 from edge.log.meta import Meta
 from edge.log.recent import Columns, encode_tail, merge_tails
@@ -107,7 +109,8 @@ class Finding:
 
 def segment_names(layout: Layout, lane: int | None = None) -> list[SegmentName]:
     """Return the names of all segments (of one lane), ascending."""
-    names = (SegmentName.parse(path.name) for path in layout.segments_dir.iterdir())
+    with disk_errors(layout.segments_dir):
+        names = [SegmentName.parse(path.name) for path in layout.segments_dir.iterdir()]
     return sorted(
         (name for name in names if name is not None and lane in (None, name.lane)),
         key=lambda name: (name.lane, name.first_seq),
@@ -116,9 +119,11 @@ def segment_names(layout: Layout, lane: int | None = None) -> list[SegmentName]:
 
 def tidy_segments(layout: Layout) -> None:
     """Finish or undo what an interruption left half done. Run before anything opens a segment."""
-    for path in sorted(layout.segments_dir.iterdir()):
+    with disk_errors(layout.segments_dir):
+        paths = sorted(layout.segments_dir.iterdir())
+    for path in paths:
         if path.name.startswith(UNFINISHED_PREFIX):
-            path.unlink()
+            remove_database(path)
         elif path.name.startswith(SALVAGE_PREFIX) and path.suffix == ".db":
             original = path.with_name(path.name.removeprefix(SALVAGE_PREFIX))
             if original.exists():
@@ -302,7 +307,7 @@ def _facts(file: Path, header: SegmentHeader, summary: SegmentSummary) -> Segmen
         file=file,
         header=header,
         summary=summary,
-        size_bytes=file.stat().st_size,
+        size_bytes=size_of(file),
         sealed=True,
     )
 

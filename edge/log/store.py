@@ -69,7 +69,7 @@ class Store:
             parts.config.segment_size_bytes, self._limits
         )
         self._series_copied = len(self._meta.series())
-        self._free_bytes = self._site.layout.free_bytes()
+        self._free_bytes = 0
         self._lost: tuple[LostRange, ...] = self._meta.lost()
         self._lane_states: dict[int, LaneState] = {}
         self.views: Mapping[int, LaneView] = {}
@@ -92,8 +92,8 @@ class Store:
         """Store entries in one transaction; return an answer to each job."""
         try:
             self._quarantine.add([entry for job in jobs for entry in job.entries])
-        except LogError as error:
-            return [Outcome(job, error=_copy_of(error)) for job in jobs]
+        except (LogError, ValueError) as error:
+            return [Outcome(job, error=type(error)(str(error))) for job in jobs]
         self._publish(())
         return [Outcome(job) for job in jobs]
 
@@ -101,7 +101,7 @@ class Store:
         """Do what the job asks."""
         try:
             return Outcome(job, result=job.call())
-        except LogError as error:
+        except (LogError, ValueError) as error:
             return Outcome(job, error=error)
 
     def maintain(self) -> None:
@@ -198,7 +198,11 @@ class Store:
             _log.warning("the second copy of the catalogue is behind", error=str(error))
 
     def _look_at_disk(self) -> None:
-        self._free_bytes = self._site.layout.free_bytes()
+        try:
+            self._free_bytes = self._site.layout.free_bytes()
+        except LogError as error:  # the disk is gone: what is not known is not counted on
+            _log.error("looking at the disk", error=str(error))
+            self._free_bytes = 0
         self._ballast.restore(self._free_bytes - self._limits.free_space_min_bytes)
 
     def _refuse_if_full(self) -> None:
@@ -246,7 +250,7 @@ class Store:
                 self._lanes[chosen.lane].remove_segment(chosen.first_seq)
             except LogError as error:
                 _log.error("removing a segment", error=str(error))
-            self._free_bytes = self._site.layout.free_bytes()
+            self._look_at_disk()
             self._publish((chosen.lane,))
 
     def _maintain_lane(self, lane: int, now_s: float) -> None:

@@ -36,6 +36,8 @@ def test_saying_the_same_again_is_no_mistake() -> None:
         ([make_series(0)], [], "got 0"),
         ([], [(4, "d")], "new_sources"),
         ([], [(1, "z")], "number 1 stands for a"),
+        ([(3, Series(make_series(3)[1].name, "\ud800", ValueType.FLAG))], [], "surrogates"),
+        ([], [(3, "\udc00")], "surrogates"),
         ([(3, Series(SeriesName("other", "sensor", "s", "m"), "", ValueType.FLAG))], [], "not of"),
     ],
 )

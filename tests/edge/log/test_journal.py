@@ -225,6 +225,9 @@ async def test_nothing_is_taken_after_close(tmp_path: Path) -> None:
     await journal.close()
     with pytest.raises(LogError, match="closed"):
         await journal.append(make_batch(1.0))
+    with pytest.raises(LogError, match="closed"):
+        await journal.read(LANE, 1, 1, 1)
+    await journal.close()  # closing twice is no mistake
 
 
 async def test_close_stores_what_was_handed_over(tmp_path: Path) -> None:
@@ -262,14 +265,49 @@ async def test_refuses_when_too_much_waits_but_never_the_first(
 
 
 @pytest.mark.parametrize(
-    ("field", "content"), [("ts_ms", [1, 2]), ("value", []), ("recv_min_ms", T0_MS + 1)]
+    ("field", "content", "word"),
+    [
+        ("ts_ms", [1, 2], "one length"),
+        ("value", [], "one length"),
+        ("value", [None], "expected a number"),
+        ("series_ix", ["x"], "series_ix"),
+        ("series_ix", [2], "not in the catalogue"),
+        ("recv_min_ms", T0_MS + 1, "recv_min_ms"),
+        ("recv_max_ms", 2**63, "64 bits"),
+        ("lane", 8, "lane"),
+        ("seen", [(1, 2, 2**63)], "seen"),
+    ],
 )
-async def test_a_malformed_batch_is_the_callers_error(
-    tmp_path: Path, field: str, content: object
+async def test_a_malformed_batch_is_the_callers_error_and_stops_nothing(
+    tmp_path: Path, field: str, content: object, word: str
 ) -> None:
     async with opened(tmp_path) as journal:
-        with pytest.raises(ValueError, match=r"one length|recv_min_ms"):
+        with pytest.raises(ValueError, match=word):
             await journal.append(replace(make_batch(1.0), **{field: content}))  # pyright: ignore[reportArgumentType] that is the point
+        await journal.append(make_batch(2.0))
+        assert values_of(await read_all(journal)) == [2.0]
+
+
+async def test_a_malformed_quarantine_entry_is_the_callers_error(tmp_path: Path) -> None:
+    entry = QuarantineEntry(at_ms=2**63, topic="t", reason="r", field="", detail="", payload=b"")
+    async with opened(tmp_path) as journal:
+        with pytest.raises(ValueError, match="64 bits"):
+            await journal.quarantine([entry])
+        await journal.quarantine([replace(entry, at_ms=1)])
+        assert journal.state().quarantined == {"r": 1}
+
+
+async def test_a_callback_that_fails_keeps_nobody_waiting(tmp_path: Path) -> None:
+    def fail(_committed: Committed) -> None:
+        raise ZeroDivisionError
+
+    problems: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: problems.append(context))
+    async with opened(tmp_path) as journal:
+        journal.on_commit(fail)
+        await journal.append(make_batch(1.0))
+        await journal.append(make_batch(2.0))
+    assert len(problems) == 2
 
 
 async def test_full_of_what_is_owed_it_refuses_until_central_has_some(tmp_path: Path) -> None:
