@@ -52,7 +52,7 @@ def address_with_settings(
     settings = {
         "search_path": SCHEMA_NAME,
         "synchronous_commit": "on" if durable else "off",
-        "statement_timeout": f"{config.statement_timeout_s * 1000:.0f}",
+        "statement_timeout": f"{max(1, round(config.statement_timeout_s * 1000))}",  # 0 is none
         "lock_timeout": f"{LOCK_TIMEOUT_S * 1000}",
         "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_TIMEOUT_S * 1000}",
         "idle_session_timeout": "0",  # a listening connection has nothing else to do

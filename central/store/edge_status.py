@@ -8,14 +8,13 @@ from central.store.database import Database
 from central.store.inbox import SESSION_STALE_S
 from central.store.queries import load_queries
 from central.store.workers import WorkerRows
+from shared.clock import iso_utc
 from shared.web.site_data import EdgeStatus, LaneStatus, LinkState
 
 Document = Mapping[str, Any]
 
 # Batches counted in a backlog: exact far beyond what people read, 50 ms at most to find out.
 COUNTED_MAX = 100_000
-
-_NO_WORKER = "no unpacking worker is running: what arrives is kept, but not shown yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +53,19 @@ async def edge_statuses(database: Database, site: str) -> list[EdgeStatus]:
     for edge_key, lane, last, count in await database.rows(queries["held"], asked):
         held.setdefault(edge_key, {})[lane] = (last, count)
     pending = dict(await database.rows(queries["pending"], asked))
-    error = None if await WorkerRows(database).running() else _NO_WORKER
+    error = await _worker_problem(WorkerRows(database))
     return [
         replace(_edge_status(row, held.get(row[0], {}), pending.get(row[0], 0)), error=error)
         for row in edges
     ]
+
+
+async def _worker_problem(workers: WorkerRows) -> str | None:
+    if await workers.running():
+        return None
+    seen_ms = await workers.last_seen_ms()
+    since = "" if seen_ms is None else f" since {iso_utc(seen_ms)}"
+    return f"no unpacking worker is running{since}: what arrives is kept, but not shown yet"
 
 
 def _edge_status(

@@ -72,8 +72,9 @@ class DayPartitions:
 
     async def _create(self, connection: Connection, day: int) -> None:
         name = partition_name(self._layout.table, day)
-        await connection.execute(self._sql["lock_creation"])
-        found = await fetch(connection, self._sql["attached"], {"table": self._layout.table})
+        table = {"table": self._layout.table}
+        await connection.execute(self._sql["lock_creation"], table)
+        found = await fetch(connection, self._sql["attached"], table)
         if (name,) in found:
             return
         await connection.execute(self._sql["hurry"])

@@ -1,5 +1,6 @@
--- lock_creation: one creator at a time; the others find the partition made when their turn comes
-SELECT pg_advisory_xact_lock(hashtextextended('headframe.partition', 0));
+-- lock_creation: one creator at a time; the others find the partition made when their turn comes.
+-- Each table has its own: an unpacker has the inbox locked while it waits for a day of samples
+SELECT pg_advisory_xact_lock(hashtextextended('headframe.partition.' || %(table)s, 0));
 
 -- hurry: waiting for a table lock stops everyone who comes after us; rather try again later
 SELECT set_config('lock_timeout', '500ms', true);

@@ -112,6 +112,7 @@ def test_the_servers_whole_range_of_times_is_taken() -> None:
         ("unknown_series", claim(2, [Sample(5, NOW_MS, 1.0)])),
         ("unknown_series", claim(2, [Sample(2**32 - 1, NOW_MS, 1.0)])),
         ("bad_type", claim(2, [Sample(4, NOW_MS, 1.0)])),
+        ("internal_error", claim(2, [], body=None)),  # what nobody thought of
     ],
 )
 def test_a_bad_batch_is_named_with_its_reason_and_the_good_ones_remain(

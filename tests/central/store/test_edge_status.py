@@ -80,6 +80,7 @@ async def test_a_missing_worker_is_said_where_people_look(world: CentralWorld) -
     )
     await rows.stop(worker)
     assert await rows.running() == 0
+    assert "since 20" in str((await only_edge(world)).error)
 
 
 async def test_edges_are_listed_by_name(world: CentralWorld) -> None:
