@@ -157,6 +157,7 @@ class CentralWebProcess:
         gauges.inbox_oldest_seconds.set(backlog.oldest_s)
         gauges.quarantined.set(backlog.quarantined)
         gauges.workers.set(backlog.workers)
+        gauges.unpacked_samples.set(backlog.unpacked_samples)
 
     async def _watchdog(self) -> None:
         """Say that the loop comes round: requests, edges and sockets all live on it."""

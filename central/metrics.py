@@ -76,6 +76,11 @@ class BacklogMetrics:
             "Batches in quarantine: kept, never applied.",
             registry=registry,
         )
+        self.unpacked_samples = Gauge(
+            "headframe_central_unpacked_samples",
+            "Samples unpacked by all workers that lived in the last 30 days.",
+            registry=registry,
+        )
         self.workers = Gauge(
             "headframe_central_workers",
             "Unpacking workers with a fresh heartbeat.",
@@ -148,18 +153,32 @@ class SyncMetrics:
         )
 
 
-class CentralMetrics:
+class ProcessMetrics:
     """The registry of one central process; everything is named ``headframe_central_*``."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.store = StoreMetrics(self.registry)
-        self.backlog = BacklogMetrics(self.registry)
-        self.unpack = UnpackMetrics(self.registry)
-        self.sync = SyncMetrics(self.registry)
 
     def register_process(self) -> None:
         """Add memory, processor and collector figures of this process."""
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
+
+
+class CentralMetrics(ProcessMetrics):
+    """What a web process shows: its own counts, and how all of central stands."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.store = StoreMetrics(self.registry)
+        self.backlog = BacklogMetrics(self.registry)
+        self.sync = SyncMetrics(self.registry)
+
+
+class WorkerMetrics(ProcessMetrics):
+    """What a worker shows on a port of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unpack = UnpackMetrics(self.registry)

@@ -16,7 +16,7 @@ from central.config import CentralConfig
 from central.errors import StoreError
 from central.inbox.pacing import Pace
 from central.inbox.unpack import prepare
-from central.metrics import CentralMetrics
+from central.metrics import WorkerMetrics
 from central.store.claims import Applied
 from central.store.database import Database
 from central.store.listening import listen
@@ -50,7 +50,7 @@ class UnpackWorker:
         self._config = config
         self._clock = clock
         self._notifier = Notifier(environment, clock, pid)
-        self._metrics = CentralMetrics()
+        self._metrics = WorkerMetrics()
         # A crash of the server loses whole transactions: the batches are in the inbox then, as
         # before. So nothing here has to wait for the disk.
         self._database = Database(config.database, application="headframe-worker", durable=False)

@@ -25,6 +25,7 @@ class Backlog:
     oldest_s: float  # age of the oldest; 0 if there is none
     quarantined: int  # batches, ever
     workers: int  # alive
+    unpacked_samples: int  # by all workers that are remembered
 
 
 async def read_backlog(database: Database) -> Backlog:
@@ -37,7 +38,14 @@ async def read_backlog(database: Database) -> Backlog:
     counted = {"counted_max": COUNTED_MAX}
     pending, oldest_s = (await database.rows(queries["backlog"], counted))[0]
     quarantined = (await database.rows(queries["quarantined"], {}))[0][0]
-    return Backlog(pending, oldest_s, quarantined, await WorkerRows(database).running())
+    workers = WorkerRows(database)
+    return Backlog(
+        pending=pending,
+        oldest_s=oldest_s,
+        quarantined=quarantined,
+        workers=await workers.running(),
+        unpacked_samples=await workers.unpacked_samples(),
+    )
 
 
 async def edge_statuses(database: Database, site: str) -> list[EdgeStatus]:

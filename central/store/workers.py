@@ -71,3 +71,8 @@ class WorkerRows:
         rows = await self._database.rows(self._sql["last_seen"], {})
         last_seen_ms: int | None = rows[0][0]
         return last_seen_ms
+
+    async def unpacked_samples(self) -> int:
+        """Return what all workers that are remembered have unpacked."""
+        samples: int = (await self._database.rows(self._sql["unpacked"], {}))[0][0]
+        return samples

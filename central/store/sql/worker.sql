@@ -18,5 +18,8 @@ WHERE stopped_at IS NULL AND seen_at > clock_timestamp() - %(stale_s)s * interva
 -- last_seen: of any worker, to say since when there is none
 SELECT max(seen_at) FROM worker;
 
+-- unpacked: workers need no port of their own to show that they get on
+SELECT coalesce(sum(applied_samples), 0)::bigint FROM worker;
+
 -- forget_old: rows of processes long gone
 DELETE FROM worker WHERE seen_at < now() - %(keep_days)s * interval '1 day';

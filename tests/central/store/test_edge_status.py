@@ -75,6 +75,7 @@ async def test_a_missing_worker_is_said_where_people_look(world: CentralWorld) -
     await rows.beat(worker, WorkTotal(1, 2, 3))
     await rows.beat(WorkerIdentity(UUID(int=1), "other", 2), WorkTotal())
     assert ((await only_edge(world)).error, await rows.running()) == (None, 2)
+    assert (await read_backlog(world.database)).unpacked_samples == 2
     await world.sql(
         "UPDATE worker SET seen_at = seen_at - interval '1 minute' WHERE host = 'other'"
     )
