@@ -2,8 +2,10 @@
 
 import asyncio
 import random
+import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -133,3 +135,24 @@ async def test_starts_and_serves_without_a_broker(tmp_path: Path) -> None:
     edge.wait_until(lambda: "Connection refused" in edge.ready().get("broker", ""), "said why")
     assert edge.metric("broker_link", '"connected"') == 0
     assert edge.stop()[0] == 0
+
+
+@pytest.mark.parametrize("broker", ["nats"], indirect=True)
+def test_tells_a_supervisor_that_it_is_ready_alive_and_stopping(
+    edge: EdgeProcess, tmp_path: Path
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
+        supervisor.bind(str(tmp_path / "notify"))
+        supervisor.settimeout(30)
+        edge.extra |= {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "6000000"}
+        edge.start()
+        heard: list[str] = []
+        while heard.count("WATCHDOG=1") < 3:  # an idle work loop beats, too
+            heard.append(supervisor.recv(4096).decode())
+        assert edge.stop()[0] == 0
+        supervisor.settimeout(0)
+        with suppress(BlockingIOError):
+            while True:
+                heard.append(supervisor.recv(4096).decode())
+    assert any(message.startswith("READY=1\nSTATUS=broker ") for message in heard)
+    assert any(message.startswith("STOPPING=1") for message in heard)
