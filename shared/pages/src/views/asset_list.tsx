@@ -95,10 +95,8 @@ export function AssetCard({ asset, nowMs, following, onFollow, onClose }: CardPr
             <Item title="Zone">{place.zone ?? '–'}</Item>
             {place.level !== null && <Item title="Level">{place.level}</Item>}
             <Item title="Latitude">{degreeText(place.latDeg, 1e-5, 'N', 'S')}</Item>
-            <Item title="Longitude">
-              {degreeText(place.lngDeg, 1e-5, 'E', 'W')}
-              {place.accuracyM !== null && <span class="muted">± {place.accuracyM.toFixed(1)} m</span>}
-            </Item>
+            <Item title="Longitude">{degreeText(place.lngDeg, 1e-5, 'E', 'W')}</Item>
+            {place.accuracyM !== null && <Item title="Accuracy">± {place.accuracyM.toFixed(1)} m</Item>}
             {place.altitudeM !== null && (
               <Item title="Altitude">{numberText(Math.round(place.altitudeM))} m</Item>
             )}
