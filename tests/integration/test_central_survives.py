@@ -115,6 +115,8 @@ async def test_postgres_killed_again_and_again_loses_and_doubles_nothing(
     upgrade_schema(url)
     site = central_site(tmp_path, url)
     async with running(site, "worker") as one, running(site, "worker") as two, sender(url) as edge:
+        await one.says("ready")
+        await two.says("ready")
         async with asyncio.TaskGroup() as group:
             sending = group.create_task(edge.send(range(1, 241)))
             for _ in range(4):
@@ -126,7 +128,8 @@ async def test_postgres_killed_again_and_again_loses_and_doubles_nothing(
         assert edge.acknowledged == set(range(1, 241))
         assert edge.failures > 0  # or the kills hit nothing
         assert stored_values(url) == everything_once(240)
-        assert "unpacking interrupted" in one.log + two.log
+        assert "interrupted" in one.log  # the unpacking, or the listening while there was none
+        assert "interrupted" in two.log
         assert await one.stopped() == 0
         assert await two.stopped() == 0
 
