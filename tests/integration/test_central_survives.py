@@ -145,8 +145,8 @@ async def test_workers_killed_in_the_middle_of_their_work_lose_and_double_nothin
         await edge.send(range(1, 401))
     for _ in range(5):
         before = applied(database_url)
-        # Two batches a transaction: hundreds of them, so that a kill hits one with some luck.
-        async with running(site, "worker", HEADFRAME_WORKER__BATCHES_PER_TRANSACTION_MAX="2") as w:
+        # One batch a transaction: hundreds of them, so that a kill hits one with some luck.
+        async with running(site, "worker", HEADFRAME_WORKER__BATCHES_PER_TRANSACTION_MAX="1") as w:
             await eventually(partial(has_applied_more, database_url, before))
             await asyncio.sleep(chance.random() * 0.02)
             w.kill()
