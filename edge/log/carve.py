@@ -19,7 +19,6 @@ _LEAF_TABLE_PAGE = 0x0D
 _LEAF_HEADER_BYTES = 8
 _WAL_HEADER_BYTES = 32
 _FRAME_HEADER = struct.Struct(">II8s8x")  # page number, commit size, salts, checksums
-_SALTS = slice(16, 24)
 _LOCAL_MAX_BYTES = PAGE_SIZE_BYTES - 35  # 1.6: what a leaf cell keeps without overflow
 _LOCAL_MIN_BYTES = (PAGE_SIZE_BYTES - 12) * 32 // 255 - 23
 _OVERFLOW_DATA_BYTES = PAGE_SIZE_BYTES - 4
@@ -77,15 +76,18 @@ def _committed_frames(wal: Path) -> list[tuple[int, int]]:
     """Return the frames of the write-ahead log up to the last commit, wherever they are damaged.
 
     Checksums are not looked at: the frames after a damaged one are as good as those before it.
+    Frames of an earlier round, which have other salts than the first, are in the file already.
     """
     committed: list[tuple[int, int]] = []
     if not wal.exists():
         return committed
     with wal.open("rb") as stream:
-        salts = stream.read(_WAL_HEADER_BYTES)[_SALTS]
+        stream.seek(_WAL_HEADER_BYTES)
+        salts: bytes | None = None
         pending: list[tuple[int, int]] = []
         while len(head := stream.read(_FRAME_HEADER.size)) == _FRAME_HEADER.size:
             number, committed_pages, frame_salts = _FRAME_HEADER.unpack(head)
+            salts = salts or frame_salts
             if frame_salts == salts:
                 pending.append((number, stream.tell()))
                 if committed_pages:

@@ -244,7 +244,8 @@ class _LogErrors:
         match error:
             case apsw.FullError():
                 raise LogFullError(f"{self._file}: no space left on the disk") from error
-            case apsw.CorruptError() | apsw.NotADBError():
+            # SQLError: a table or column is not there, in a file that says it has it.
+            case apsw.CorruptError() | apsw.NotADBError() | apsw.SQLError():
                 raise LogDamagedError(f"{self._file}: damaged: {error}") from error
             case apsw.IOError() if getattr(error, "extendedresult", None) in _UNREADABLE:
                 raise LogDamagedError(f"{self._file}: damaged: cannot be read: {error}") from error

@@ -197,18 +197,16 @@ def _take(
 
 
 def _open_newest(site: Site, file: Path, name: SegmentName) -> OpenSegment | None:
-    """Return the segment open for writing after a full check, None when it was sealed."""
-    database = open_writer(file)
-    try:
+    """Return the segment open for writing after a full check, None when it was sealed.
+
+    The check only reads: a damaged file opened for writing might be changed or "repaired".
+    """
+    with open_reader(file) as database:
         header = _own_header(site, database, name)
-        if read_summary(database) is None:
-            return OpenSegment(database, header, _checked(site, database, header))
-    except BaseException:
-        database.keep_wal_on_close()
-        database.close()
-        raise
-    database.close()
-    return None
+        if read_summary(database) is not None:
+            return None
+        summary = _checked(site, database, header)
+    return OpenSegment(open_writer(file), header, summary)
 
 
 def _sealed_facts(site: Site, file: Path, name: SegmentName) -> list[SegmentFacts]:
@@ -227,18 +225,14 @@ def _sealed_facts(site: Site, file: Path, name: SegmentName) -> list[SegmentFact
 
 def _finish_sealing(site: Site, file: Path, name: SegmentName) -> SegmentSummary:
     """Check and seal a segment that an interruption left open."""
-    database = open_writer(file)
-    try:
+    with open_reader(file) as database:
         header = _own_header(site, database, name)
         noted = read_summary(database)
         summary = _checked(site, database, header)
+    with open_writer(file) as database:
         if noted is None:
             insert_summary(database, summary)
         close_for_ever(database)
-    except BaseException:
-        database.keep_wal_on_close()
-        database.close()
-        raise
     return summary
 
 
@@ -262,14 +256,15 @@ def _newest_rows(rows: Iterable[BatchRow]) -> Iterator[BatchRow]:
 
 def _own_header(site: Site, database: Database, name: SegmentName) -> SegmentHeader:
     header = read_header(database)
-    if header.install_uuid != site.identity.install_uuid:
+    ours = site.identity.install_uuid
+    if header.name != name or (header.install_uuid != ours and ours.startswith(name.tag)):
+        raise LogDamagedError(f"{database.file}: damaged: its header says {header.name}")
+    if header.install_uuid != ours:
         raise LogForeignError(
             f"{database.file} belongs to installation {header.install_uuid} of site "
             f"{header.site!r}, edge {header.edge_id!r}; {site.layout.identity_file} says "
-            f"{site.identity.install_uuid}: restore that file or use another state_dir"
+            f"{ours}: restore that file or use another state_dir"
         )
-    if header.name != name:
-        raise LogDamagedError(f"{database.file}: damaged: its header says {header.name}")
     return header
 
 

@@ -236,6 +236,27 @@ async def test_a_segment_of_another_installation_is_refused(tmp_path: Path) -> N
     assert damaged_files(tmp_path / "ours") == []
 
 
+async def test_a_header_that_changed_is_damage_and_no_reason_to_stop(tmp_path: Path) -> None:
+    async with opened(tmp_path) as journal:
+        await append_values(journal, 1.0, 2.0)
+    (file,) = segment_files(tmp_path)
+    with open_writer(file) as database:
+        database.execute("UPDATE header SET install_uuid = substr(install_uuid, 1, 31) || 'x'")
+    async with opened(tmp_path) as journal:
+        assert values_of(await read_all(journal)) == [1.0, 2.0]
+    assert damaged_files(tmp_path) == [f"{file.name}.0"]
+
+
+async def test_a_damaged_original_is_kept_byte_for_byte(tmp_path: Path) -> None:
+    await write_some(tmp_path, 20, LARGE)
+    (file,) = segment_files(tmp_path)
+    overwrite(file, 0, bytes(200))
+    original = file.read_bytes()
+    async with opened(tmp_path, LARGE):
+        pass
+    assert (tmp_path / "log" / "damaged" / f"{file.name}.0").read_bytes() == original
+
+
 async def test_a_segment_of_a_newer_version_is_refused_untouched(tmp_path: Path) -> None:
     async with opened(tmp_path):
         pass
