@@ -2,6 +2,8 @@
 
 import json
 import os
+import pwd
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -60,11 +62,20 @@ def test_a_folder_below_a_file_is_refused(tmp_path: Path) -> None:
         open_state_dir(tmp_path / "file" / "state")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_an_unwritable_folder_is_refused(tmp_path: Path) -> None:
+@pytest.fixture
+def unwritable_folder(tmp_path: Path) -> Iterator[Path]:
+    """Yield a folder that this process may not write to, although root may write anywhere."""
     tmp_path.chmod(0o500)
+    account = os.geteuid()
+    if account == 0:
+        os.seteuid(pwd.getpwnam("nobody").pw_uid)
+    yield tmp_path
+    os.seteuid(account)
+
+
+def test_an_unwritable_folder_is_refused(unwritable_folder: Path) -> None:
     with pytest.raises(SiteUsageError, match="Permission denied"):
-        open_state_dir(tmp_path / "state")
+        open_state_dir(unwritable_folder / "state")
 
 
 def test_a_disk_without_room_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
