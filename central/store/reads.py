@@ -5,6 +5,7 @@ of series of a site, by the limit of a page, or by the points of an answer.
 """
 
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 from typing import Any
 
 from psycopg.sql import Composed
@@ -26,6 +27,7 @@ from shared.domain.telemetry import (
 from shared.ids import Kind, SeriesName
 from shared.web.site_data import EdgeStatus, SeriesListing, SeriesQuery
 
+SERIES_REMEMBERED_MAX = 100_000  # of all sites together; some 50 MB
 _KNOWN_TYPES = [int(value_type) for value_type in ValueType]  # others are a newer edge's
 
 Row = Sequence[Any]
@@ -141,7 +143,8 @@ def latest_value(row: Row) -> LatestValue:
     return LatestValue(series, ts_ms, _value(series.value_type, v, i, s), q & 0xFFFF)
 
 
-def _series(row: Row) -> Series:
+@lru_cache(SERIES_REMEMBERED_MAX)  # a live page has the same ones read ten times a second
+def _series(row: tuple[str, str, str, str, str, int]) -> Series:
     site, *names, unit, value_type = row
     kind, asset_id, metric = (unescape_text(name) for name in names)
     return Series(

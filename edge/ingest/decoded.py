@@ -1,8 +1,10 @@
 """What decoding yields: samples to judge and refusals to keep. Pure types, no rules."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from shared.domain.samples import Value, ValueType
 from shared.domain.topics import Topic
@@ -35,8 +37,7 @@ class Refusal:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class DecodedSample:
+class DecodedSample(msgspec.Struct, frozen=True):
     """What a device said at one moment; times and numbers are still the device's own.
 
     ``values`` may be empty: a heartbeat, or a sample all of whose metrics were refused. Its
@@ -48,14 +49,13 @@ class DecodedSample:
     values: Sequence[tuple[str, ValueType, Value]]
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
+class Decoded(msgspec.Struct, frozen=True):
     """One message: the samples that can be judged and what was refused."""
 
     topic: Topic
     samples: Sequence[DecodedSample]
     refused: Sequence[Refusal]
-    units: Mapping[str, str] = field(default_factory=dict[str, str])  # declared by a birth
+    units: Mapping[str, str] = {}  # declared by a birth
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+import msgspec
+
 from edge.errors import LogError
 from edge.ingest.admission import SLICE_SAMPLES, Admission
 from edge.ingest.group import Acknowledge, Group
@@ -66,8 +68,7 @@ class Load:
     trouble: str | None  # why the log refuses to take more, if so
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
+class _Waiting(msgspec.Struct, frozen=True):
     message: Publish
     acknowledge: Acknowledge
     received_ms: int

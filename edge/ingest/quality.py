@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
+import msgspec
+
 from edge.ingest.catalogue import SeriesEntry, Source
 from edge.ingest.decoded import DecodedSample, Reason, Refusal
 from edge.ingest.seen import Identity, SeenWindow, identity_of
@@ -46,8 +48,7 @@ class Delivery:
     redelivered: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """The judgement of one sample; ``ts_ms`` is the time it is stored under."""
 
     outcome: Outcome

@@ -6,10 +6,12 @@ QoS 2 is never granted because it is never asked for. Section numbers are those 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum
 from hashlib import sha256
 from typing import Final
+
+import msgspec
 
 from edge.errors import BrokerError
 
@@ -59,8 +61,7 @@ class Suback:
     codes: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Publish:
+class Publish(msgspec.Struct, frozen=True):
     """A message. Only the start of ``payload`` is there when it is shorter than ``size_bytes``."""
 
     topic: str
@@ -182,7 +183,7 @@ class PacketReader:
         self._skip_bytes -= passed
         self._digest.update(data[:passed])
         if not self._skip_bytes and self._held is not None:
-            found.append(replace(self._held, sha256=self._digest.digest()))
+            found.append(msgspec.structs.replace(self._held, sha256=self._digest.digest()))
             self._held = None
         return data[passed:]
 

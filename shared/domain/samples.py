@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from functools import lru_cache
 
+import msgspec
+
 from shared.ids import SeriesName
 
 Value = float | int | bool | str
@@ -50,8 +52,7 @@ class Series:
     value_type: ValueType
 
 
-@dataclass(frozen=True, slots=True)
-class LatestValue:
+class LatestValue(msgspec.Struct, frozen=True):
     """The newest sample of a series by device time, not by arrival."""
 
     series: Series

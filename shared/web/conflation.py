@@ -71,6 +71,14 @@ class _AssetEntry:
     version: int
     newest: dict[str, LatestValue]
     versions: dict[str, int]  # of each metric's newest value
+    fresh_from: int = 0  # version of the first change since ``take_fresh``; 0: none
+    fresh: dict[str, LatestValue] = field(default_factory=dict[str, LatestValue])
+    skipped: dict[str, int] = field(default_factory=dict[str, int])
+
+    def take(self, key: AssetKey) -> AssetChange:
+        change = AssetChange(key, self.fresh_from, self.version, self.fresh, self.skipped)
+        self.fresh_from, self.fresh, self.skipped = 0, {}, {}
+        return change
 
 
 class LiveState:
@@ -81,7 +89,7 @@ class LiveState:
         self._series = 0
         self._version = 0
         self._assets: dict[AssetKey, _AssetEntry] = {}  # least recently changed first
-        self._fresh: dict[AssetKey, AssetChange] = {}
+        self._fresh: dict[AssetKey, _AssetEntry] = {}  # in the order of their first change
 
     @property
     def version(self) -> int:
@@ -106,19 +114,13 @@ class LiveState:
                 continue
             if held is None:
                 self._series += 1
-            self._version += 1
-            entry.newest[name.metric] = value
-            entry.versions[name.metric] = self._version
-            entry.version = self._version
-            self._assets[key] = self._assets.pop(key)
-            fresh = AssetChange(key, self._version, self._version, {name.metric: value})
-            self._fresh[key] = merged(self._fresh.get(key), fresh)
+            self._take_in(key, entry, value)
         self._forget_oldest()
 
     def take_fresh(self) -> Sequence[AssetChange]:
         """Return what changed since the last call, ascending by first version."""
         fresh, self._fresh = self._fresh, {}
-        return list(fresh.values())
+        return [entry.take(key) for key, entry in fresh.items()]
 
     def newest(self, key: AssetKey) -> Mapping[str, LatestValue]:
         """Return the newest value of each metric of an asset; empty for one not known."""
@@ -139,6 +141,19 @@ class LiveState:
             first_version = min(entry.versions[metric] for metric in values)
             changes.append(AssetChange(key, first_version, entry.version, values))
         return sorted(changes, key=attrgetter("first_version"))
+
+    def _take_in(self, key: AssetKey, entry: _AssetEntry, value: LatestValue) -> None:
+        metric = value.series.name.metric
+        self._version += 1
+        entry.version = entry.versions[metric] = self._version
+        entry.newest[metric] = value
+        self._assets[key] = self._assets.pop(key)
+        if not entry.fresh_from:
+            entry.fresh_from = self._version
+            self._fresh[key] = entry
+        elif metric in entry.fresh:
+            entry.skipped[metric] = entry.skipped.get(metric, 0) + 1
+        entry.fresh[metric] = value
 
     def _forget_oldest(self) -> None:
         while self._series > self._series_max and self._assets:
