@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shared.errors import ConfigurationError
+from shared.validation import expectation
 
 ENVIRONMENT_PREFIX = "HEADFRAME_"
 _LEVEL_SEPARATOR = "__"
@@ -106,5 +107,5 @@ def _describe(
     for mistake in error.errors(include_url=False):
         key = tuple(str(level) for level in mistake["loc"])
         source = sources.get(key) or (str(file) if file else "configuration")
-        lines.append(f"{source}: {'.'.join(key) or '(whole)'}: {mistake['msg']}")
+        lines.append(f"{source}: {'.'.join(key) or '(whole)'}: {expectation(mistake)}")
     return "\n".join(lines)

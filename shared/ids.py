@@ -54,5 +54,5 @@ class SeriesName:
             or not all(is_name(part) for part in parts[:3])
             or not is_metric(parts[3])
         ):
-            raise ValueError(f"series must be site/kind/id/metric, got {text[:200]!r}")
+            raise ValueError(f"expected site/kind/id/metric, got {text[:200]!r}")
         return cls(*parts)

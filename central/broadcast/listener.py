@@ -5,7 +5,6 @@ it. What was notified while nobody listened is made up for by sending every newe
 after each reconnect: the sockets keep only the newest per series anyway.
 """
 
-import asyncio
 from typing import Final
 
 from central.metrics import StoreMetrics
@@ -39,7 +38,7 @@ class LiveListener:
         for start in range(0, len(changed), SERIES_PER_READ_MAX):
             await self._publish(changed[start : start + SERIES_PER_READ_MAX])
         # What changes meanwhile is heard in the next round, however often it was notified.
-        await asyncio.sleep(INTERVAL_S)
+        await self._sink.pause(INTERVAL_S)
 
     async def _catch_up(self) -> None:
         after_id = 0

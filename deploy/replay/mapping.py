@@ -14,6 +14,7 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 from deploy.errors import SiteUsageError
 from shared.configuration import Section
 from shared.ids import Kind
+from shared.validation import expectation
 
 Metric = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Names = tuple[str, ...]
@@ -155,7 +156,7 @@ def parse_mapping(name: str, text: str) -> Mapping:
         raise SiteUsageError(f"--mapping: {name}: not valid TOML: {error}") from error
     except ValidationError as error:
         mistakes = [
-            (".".join(map(str, mistake["loc"])) or "(whole)", mistake["msg"])
+            (".".join(map(str, mistake["loc"])) or "(whole)", expectation(mistake))
             for mistake in error.errors(include_url=False)
         ]
         lines = [f"--mapping: {name}: {key}: {what}" for key, what in mistakes]

@@ -1,6 +1,7 @@
 """The embedded MQTT broker: nats-server with its configuration. Owns who may say what."""
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -23,6 +24,9 @@ ACK_WAIT_S = 10  # a killed edge is back after 2 s; a busy one must not receive 
 SYNC_INTERVAL_MS = 50
 STORE_SIZE_MAX_BYTES = 8 * 1024**3  # what devices may send while the edge is down; then no PUBACK
 STORE_FREE_SHARE = 0.25  # of the free disk, if that is less
+# Half of the processors are left to the others. On the two of the reference machine one runs the
+# broker with 0.34 cores at 5,000 messages/s; with two it spends 0.49, on looking for work.
+PROCESSORS_SHARE = 2
 COMMAND_CHANNELS = ("cmd", "alert")  # only the edge speaks on these
 
 
@@ -124,7 +128,11 @@ def broker_launch(configuration: Path) -> Launch:
     program = str(beside) if beside.exists() else shutil.which("nats-server")
     if program is None:
         raise SiteError("the embedded broker is not installed; give --mqtt HOST:PORT")
-    return Launch(command=(program, "--config", str(configuration)), folder=Path("/"))
+    return Launch(
+        command=(program, "--config", str(configuration)),
+        folder=Path("/"),
+        variables={"GOMAXPROCS": str(max(1, (os.cpu_count() or 1) // PROCESSORS_SHARE))},
+    )
 
 
 def _user_table(user: BrokerUser) -> dict[str, object]:

@@ -17,6 +17,7 @@ from shared.access.roles import Role
 from shared.clock import Clock
 from shared.errors import ConfigurationError
 from shared.logs import get_log
+from shared.validation import expectation
 
 _log = get_log("accounts")
 
@@ -66,7 +67,7 @@ def load_accounts(file: Path) -> dict[str, Account]:
         raise ConfigurationError(f"{file}: cannot be read: {error.strerror}") from error
     except ValidationError as error:
         wrong = "; ".join(
-            f"[{'.'.join(str(level) for level in mistake['loc'])}] {mistake['msg']}"
+            f"[{'.'.join(str(level) for level in mistake['loc'])}] {expectation(mistake)}"
             for mistake in error.errors(include_url=False, include_input=False)
         )
         raise ConfigurationError(f"{file}: {wrong}") from error

@@ -1,7 +1,5 @@
 """From the live snapshot to the sockets: what has changed since it was asked last."""
 
-import asyncio
-
 from edge.live.snapshot import LiveSnapshot
 from shared.ids import Kind
 from shared.web.site_data import LiveSink
@@ -26,7 +24,7 @@ class LiveFeed:
         """Hand on changes until cancelled."""
         while True:
             self.step()
-            await asyncio.sleep(POLL_INTERVAL_S)
+            await self._sink.pause(POLL_INTERVAL_S)
 
     def step(self) -> None:
         """Hand on what changed since the last step; at the first, everything."""

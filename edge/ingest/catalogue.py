@@ -121,6 +121,13 @@ class Catalogue:
             for source in self._of_asset.get((topic.kind, topic.asset_id), ()):
                 source.entries.pop(metric, None)
 
+    def name_of(self, series_ix: int) -> SeriesName | None:
+        """Return the name of a series; slow, for messages to people."""
+        for series, known_ix in self._ix_of.items():
+            if known_ix == series_ix:
+                return series.name
+        return None
+
     def take_new(self) -> tuple[tuple[tuple[int, Series], ...], tuple[tuple[int, str], ...]]:
         """Return the series and sources that were numbered since the last call."""
         taken = tuple(self._new_series), tuple(self._new_sources)

@@ -20,8 +20,10 @@ import msgspec
 
 from edge.errors import LogError
 from edge.ingest.admission import SLICE_SAMPLES, Admission
+from edge.ingest.decoded import Reason
 from edge.ingest.group import Acknowledge, Group
 from edge.ingest.pace import SILENCE_S, Pace
+from edge.ingest.unstorable import refused_rows, without_rows
 from edge.ingest.wire import Publish
 from edge.log.records import Committed, PendingBatch, QuarantineEntry
 from edge.metrics import EdgeMetrics
@@ -51,7 +53,14 @@ class SampleLog(Protocol):
     """What ingest needs of the log; each call returns when it is durable."""
 
     async def append(self, batch: PendingBatch) -> Committed:
-        """Store the batch, all or nothing; LogError (LogFullError) when it cannot."""
+        """Store the batch, all or nothing; LogError (LogFullError) when it cannot.
+
+        ValueError when it never can.
+        """
+        ...
+
+    def unstorable(self, batch: PendingBatch) -> list[tuple[int, str]]:
+        """Return the rows, by position, that make `append` raise ValueError, and why."""
         ...
 
     async def quarantine(self, entries: Sequence[QuarantineEntry]) -> None:
@@ -282,7 +291,7 @@ class Intake:
             await self._persist("quarantine", lambda: self._log.quarantine(entries))
         batch = group.batch(*self._admission.catalogue.take_new())
         if batch is not None:
-            await self._persist("append", lambda: self._log.append(batch))
+            batch = await self._append(batch)
         now_s = self._clock.monotonic_s()
         self._counts.commits += 1
         self._counts.last_commit_ms = self._clock.utc_ms()
@@ -292,6 +301,28 @@ class Intake:
         self._metrics.commit_messages.observe(group.messages)
         if batch is not None:
             self._committed(batch)
+
+    async def _append(self, batch: PendingBatch) -> PendingBatch:
+        """Store ``batch`` and return what was stored.
+
+        A row that the log can never take would come again with every redelivery and end the edge
+        each time. The rules of decoding let none through; should one, it alone is refused.
+        """
+        try:
+            await self._persist("append", lambda: self._log.append(batch))
+        except ValueError as error:
+            unstorable = self._log.unstorable(batch)
+            self._warnings.critical("the log refuses rows", rows=len(unstorable), detail=str(error))
+            if not unstorable:
+                raise
+            entries = refused_rows(batch, unstorable, self._admission.catalogue)
+            for _ in unstorable:
+                self._counts.refuse(Reason.BAD_VALUE)
+            await self._persist("quarantine", lambda: self._log.quarantine(entries))
+            rest = without_rows(batch, {row for row, _ in unstorable})
+            await self._persist("append", lambda: self._log.append(rest))
+            return rest
+        return batch
 
     async def _persist(self, what: str, write: Callable[[], Awaitable[object]]) -> None:
         """Repeat ``write`` until it succeeds: nothing that was read may be given up."""

@@ -87,6 +87,24 @@ def encode_group(batches: Sequence[PendingBatch], value_types: Sequence[int]) ->
         raise ValueError(f"a row cannot be stored: {error}") from error
 
 
+def unstorable_rows(batch: PendingBatch, value_types: Sequence[int]) -> list[tuple[int, str]]:
+    """Return the rows of ``batch`` that `encode_group` refuses, by position, and why."""
+    return list(_unstorable(merge_rows([batch]), 0, value_types))
+
+
+def _unstorable(rows: Rows, offset: int, value_types: Sequence[int]) -> Iterator[tuple[int, str]]:
+    try:
+        for _ in _bodies(rows, value_types):
+            pass
+    except (ValueError, TypeError, OverflowError) as error:
+        if len(rows) == 1:
+            yield offset, str(error)
+            return
+        half = len(rows) // 2
+        yield from _unstorable(rows.part(0, half), offset, value_types)
+        yield from _unstorable(rows.part(half, len(rows)), offset + half, value_types)
+
+
 def _encoded(batches: Sequence[PendingBatch], value_types: Sequence[int]) -> list[EncodedBatch]:
     rows = merge_rows(batches)
     recv_min_ms = min(batch.recv_min_ms for batch in batches)

@@ -15,6 +15,7 @@ from typing import TypeVar, assert_never
 from edge.config import LogConfig
 from edge.errors import LogError, LogFullError
 from edge.log.facts import NO_VIEW
+from edge.log.grouping import unstorable_rows
 from edge.log.history import EFFORT_MAX_S, search_of
 from edge.log.opening import Opened, open_log
 from edge.log.quarantine import open_quarantine_reader
@@ -114,6 +115,13 @@ class Journal:
         self._samples_waiting += samples
         self._batches_waiting += 1
         return await future
+
+    def unstorable(self, batch: PendingBatch) -> list[tuple[int, str]]:
+        """Return the rows, by position, for which `append` raised ValueError, and why.
+
+        Slow: for a batch that was refused.
+        """
+        return unstorable_rows(batch, self._catalogue.value_types)
 
     async def quarantine(self, entries: Sequence[QuarantineEntry]) -> None:
         """Keep messages that were not accepted; they are on disk when this returns.

@@ -8,11 +8,12 @@ from prometheus_client import CollectorRegistry
 
 from shared.web.admission import RateClass
 from shared.web.context import PARTS, WebParts
-from shared.web.dispatch import BODY_SIZE_MAX_BYTES, Handle, handle_of
+from shared.web.dispatch import Handle, handle_of
 from shared.web.health import health_routes
 from shared.web.middleware import front, stamp
 from shared.web.openapi import build_openapi
 from shared.web.pages import page_handles
+from shared.web.parameters import BODY_SIZE_MAX_BYTES
 from shared.web.routes import Route
 from shared.web.socket_session import serve_feed
 from shared.web.sockets import Feed

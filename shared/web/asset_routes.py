@@ -22,6 +22,7 @@ PAGE_LIMIT_MAX = 1_000  # 1 MB of JSON
 SiteParameter = Annotated[
     str | None,
     Field(
+        min_length=1,
         max_length=64,
         description="default: the account's only site",
         examples=["kaduna"],

@@ -95,7 +95,9 @@ async def _token(call: Call) -> Reply:
             (refresh_token,) = _required(asked, "refresh_token")
             grant = await sign_in.by_refresh_token(refresh_token)
         case _:
-            raise _refused("unsupported_grant_type", "is not supported here", "grant_type")
+            raise _refused(
+                "unsupported_grant_type", "expected password or refresh_token", "grant_type"
+            )
     view = _grant_view(grant)
     top_level: dict[str, Any] = {
         member.name: getattr(view, member.name) for member in fields(TokenView)
@@ -181,6 +183,7 @@ AUTH_ROUTES = (
         },
         data=GrantView,
         beside=TokenView,
+        beside_refusal={"error": "invalid_request"},  # RFC 6749, 5.2
         errors=(401,),
         example=examples.GRANT,
     ),

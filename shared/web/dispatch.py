@@ -8,7 +8,7 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from shared.access.roles import Right
-from shared.errors import ApiError, UnavailableError
+from shared.errors import ApiError, UnavailableError, invalid_field
 from shared.web.admission import Visit
 from shared.web.envelope import JSON_TYPE, success_body
 from shared.web.etags import matches
@@ -25,7 +25,6 @@ from shared.web.routes import (
 
 BODY_TIMEOUT_S = 15.0  # 64 kB over a bad satellite link take 10 s; slower is an attack
 ANSWER_TIMEOUT_S = 30.0  # as long as the database may work on one statement
-BODY_SIZE_MAX_BYTES = 65_536  # the longest body of a route so far, a sign-in, has 2 kB
 
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -77,6 +76,14 @@ def _check_accept(route: Route, request: web.Request) -> None:
 
 
 async def _read(route: Route, request: web.Request) -> Call:
+    try:
+        return await _read_parts(route, request)
+    except ApiError as error:
+        error.extra = {**route.beside_refusal, **error.extra}
+        raise
+
+
+async def _read_parts(route: Route, request: web.Request) -> Call:
     reading = RequestReading()
     query = reading.query(route.query, request.query)
     path = reading.path(route.path_model, request.match_info)
@@ -106,7 +113,7 @@ async def _form(request: web.Request) -> list[tuple[str, str | web.FileField | b
     try:
         return list((await request.post()).items())
     except (UnicodeDecodeError, LookupError, ValueError) as error:
-        raise ApiError(400, "the body is not a form in UTF-8") from error
+        raise invalid_field("body", "not a form in UTF-8") from error
 
 
 def _render(route: Route, request: web.Request, reply: Reply) -> web.Response:

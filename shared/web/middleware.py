@@ -10,6 +10,7 @@ from shared.logs import get_log
 from shared.web.admission import Allowance, RateClass, Visit
 from shared.web.context import PARTS, VISIT
 from shared.web.envelope import JSON_TYPE, error_body
+from shared.web.parameters import BODY_SIZE_MAX_BYTES
 
 _log = get_log("web")
 
@@ -123,7 +124,9 @@ def _translated(request: web.Request, error: web.HTTPException) -> web.StreamRes
         case web.HTTPNotFound():
             return error_response(ApiError(404, f"there is nothing at {request.path[:200]}"))
         case web.HTTPRequestEntityTooLarge():
-            return error_response(ApiError(413, "the body is larger than this route takes"))
+            return error_response(
+                ApiError(413, f"the body has more than {BODY_SIZE_MAX_BYTES} bytes")
+            )
         case _ if error.status in CODE_OF_STATUS:
             return error_response(ApiError(error.status, error.reason))
         case _:

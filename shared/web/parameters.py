@@ -8,8 +8,10 @@ from multidict import MultiMapping
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
-from shared.errors import ApiError, ErrorCode, Mistake
+from shared.errors import ApiError, ErrorCode, Mistake, invalid_field
+from shared.validation import expectation
 
+BODY_SIZE_MAX_BYTES = 65_536  # the longest body of a route so far, a sign-in, has 2 kB
 SHOWN_VALUE_LENGTH_MAX = 80  # of a wrong value, in the message that refuses it
 MISTAKES_MAX = 50  # named in one answer
 
@@ -59,7 +61,7 @@ class RequestReading:
     def body(self, model: type[ModelT], value: Any) -> ModelT | None:
         """Return a decoded body as ``model``, or ``None`` after noting mistakes."""
         if not isinstance(value, dict):
-            self._note(None, "the body must be an object")
+            self._note("body", "must be an object")
             return None
         return self._validate(model, cast("dict[str, Any]", value), show_values=False)
 
@@ -100,9 +102,9 @@ def decode_json(content: bytes) -> Any:
     try:
         return msgspec.json.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ApiError(400, f"the body is not valid JSON: {error}") from error
+        raise invalid_field("body", f"not valid JSON: {error}") from error
     except RecursionError as error:
-        raise ApiError(400, "the body is nested too deeply") from error
+        raise invalid_field("body", "nested too deeply") from error
 
 
 def single_values(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -126,14 +128,8 @@ def _is_list(model: type[BaseModel], name: str) -> bool:
 
 
 def _message(wrong: ErrorDetails, model: type[BaseModel], *, show_value: bool) -> str:
-    if wrong["type"] == "extra_forbidden":
-        known = ", ".join(model.model_fields)
-        return f"unknown; known are: {known}" if known else "unknown; nothing is expected here"
-    if wrong["type"] == "missing":
-        return "is required"
-    message = wrong["msg"].removeprefix("Value error, ")
-    message = message[:1].lower() + message[1:]
-    if show_value:
+    message = expectation(wrong, model.model_fields)
+    if show_value and wrong["type"] not in {"extra_forbidden", "missing"}:
         return f"{message}, got {str(wrong['input'])[:SHOWN_VALUE_LENGTH_MAX]!r}"
     return message
 

@@ -122,6 +122,7 @@ class Route:
     body_types: tuple[str, ...] = (JSON_BODY,)
     data: Any = None  # type of the envelope's data; with `enveloped` false, of the whole body
     beside: Any = None  # type of further members beside those of the envelope
+    beside_refusal: Mapping[str, str] = field(default_factory=dict[str, str])  # of a bad request
     enveloped: bool = True
     media_type: str = JSON_BODY
     status: int = 200

@@ -115,6 +115,10 @@ class LiveSink(Protocol):
         """Take values that are durable; quick, never blocks, keeps the newest per series."""
         ...
 
+    async def pause(self, interval_s: float) -> None:
+        """Return when new values are welcome again: after ``interval_s``, later if unwatched."""
+        ...
+
 
 class ReadinessCheck(Protocol):
     """One condition of being ready to serve."""

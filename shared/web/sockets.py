@@ -4,6 +4,7 @@ Everything here runs on the event loop without waiting, so that a commit never w
 """
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +23,9 @@ from shared.web.views import asset_view
 # At most 20 frames a second for one asset: more than an eye sees, and what comes within one
 # interval is encoded once for all readers.
 FLUSH_INTERVAL_S = 0.05
+# Where nobody listens, values are gathered this seldom: composing what no one is sent would be most
+# of a process' work on a busy site. The first listener ends the wait.
+UNWATCHED_INTERVAL_S = 1.0
 SOCKETS_MAX = 2_000  # per process; each may hold 128 kB of buffers
 
 
@@ -92,6 +96,7 @@ class SocketHub:
         self._state = LiveState()
         self._subscribers: set[Subscriber] = set()
         self._sockets = 0
+        self._watched = asyncio.Event()
         self._flush_timer: asyncio.TimerHandle | None = None
         self._flushed_at_s = float("-inf")
         # What the last flush handed out, and its JSON once somebody was sent it: readers that keep
@@ -120,6 +125,18 @@ class SocketHub:
             loop = asyncio.get_running_loop()
             self._flush_timer = loop.call_later(max(wait_s, 0.0), self.flush)
 
+    async def pause(self, interval_s: float) -> None:
+        """Return after ``interval_s``; without a socket after ``UNWATCHED_INTERVAL_S``, if longer.
+
+        Returns at once when the first socket opens.
+        """
+        if self._watched.is_set():
+            await asyncio.sleep(interval_s)
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(interval_s, UNWATCHED_INTERVAL_S)):
+                await self._watched.wait()
+
     def flush(self) -> None:
         """Hand everything new to the readers now."""
         if self._flush_timer is not None:
@@ -138,11 +155,14 @@ class SocketHub:
         if self._closing or self._sockets >= SOCKETS_MAX:
             return False
         self._sockets += 1
+        self._watched.set()
         return True
 
     def close_socket(self) -> None:
         """Count a socket as gone."""
         self._sockets -= 1
+        if not self._sockets:
+            self._watched.clear()
 
     def subscribe(
         self, feed: Feed, user_id: str, kinds: frozenset[Kind], wanted: SocketFilter

@@ -50,6 +50,7 @@ class TelemetryParameters(Parameters):
         Field(
             ge=STEP_MIN_S,
             le=STEP_MAX_S,
+            allow_inf_nan=False,
             description="seconds, whole milliseconds; aligned to the epoch; default: such that"
             f" at most {POINTS_DEFAULT} points come; ignored for raw",
             examples=[60],

@@ -24,9 +24,12 @@ class IntakeLog:
     failures: list[LogError] = field(default_factory=list[LogError])
     commits: list[str] = field(default_factory=list[str])
     gate: asyncio.Event | None = None
+    unstorable_values: set[Value] = field(default_factory=set[Value])
     commit_turns: Callable[[], int] = lambda: 1  # of the event loop, for one commit
 
     async def append(self, batch: PendingBatch) -> Committed:
+        if self.unstorable(batch):
+            raise ValueError("a row cannot be stored")
         await self._pass("append")
         for entry in batch.new_series:
             if entry not in self.series:
@@ -41,6 +44,10 @@ class IntakeLog:
         del self.recent[:-RECENT_MAX]
         first = len(self.commits)
         return Committed(batch.lane, first, first if batch.series_ix else first - 1)
+
+    def unstorable(self, batch: PendingBatch) -> list[tuple[int, str]]:
+        unstorable = self.unstorable_values
+        return [(row, "odd") for row, value in enumerate(batch.value) if value in unstorable]
 
     async def quarantine(self, entries: Sequence[QuarantineEntry]) -> None:
         await self._pass("quarantine")

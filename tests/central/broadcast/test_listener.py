@@ -24,6 +24,9 @@ class HeardValues:
     def publish(self, site: str, values: Sequence[LatestValue]) -> None:
         self.values += [(site, each.series.name.metric, each.value) for each in values]
 
+    async def pause(self, interval_s: float) -> None:
+        await asyncio.sleep(interval_s)
+
     async def heard(self, metric: str, value: float) -> None:
         async def has_come() -> bool:
             return ("kaduna", metric, value) in self.values

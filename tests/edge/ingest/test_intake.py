@@ -51,6 +51,20 @@ async def test_many_refusals_of_one_message_share_an_entry_by_reason() -> None:
     assert log.quarantined[0].detail.endswith("(and 99 more)")
 
 
+async def test_a_row_that_the_log_can_never_take_is_refused_alone() -> None:
+    log = IntakeLog(unstorable_values={13.0})
+    async with ingest_life(log) as life:
+        life.offer(message({"ts": T0_MS, "metrics": {"a": 1, "b": 13}}, packet_id=1))
+        await life.flush()
+        assert life.acknowledged == [1]
+        assert life.counts.refused == {"bad_value": 1}
+    assert log.values() == {"sensor/gas-1/a": [(T0_MS, 1.0)]}
+    assert log.commits == ["quarantine", "append"]
+    (entry,) = log.quarantined
+    assert (entry.topic, entry.field) == ("mine/v1/kaduna/sensor/gas-1", "metrics.b")
+    assert (entry.detail, entry.payload) == ("the log cannot store it: odd", b"13.0")
+
+
 async def test_a_full_log_is_asked_again_until_it_takes_everything(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

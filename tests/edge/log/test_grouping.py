@@ -9,7 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.log.grouping import SAMPLES_PER_BATCH_MAX, EncodedBatch, encode_group
+from edge.log.grouping import (
+    SAMPLES_PER_BATCH_MAX,
+    EncodedBatch,
+    encode_group,
+    unstorable_rows,
+)
 from edge.log.history import samples_of
 from edge.log.records import PendingBatch
 from shared.codec.body import BODY_SIZE_MAX_BYTES, decode_body
@@ -108,3 +113,22 @@ def test_a_row_that_cannot_be_stored_is_named(
     batch = batch_of_rows(rows, recv_ms=0)
     with pytest.raises(ValueError, match=word):
         encode_group([replace(batch, value_type=[1])], types)
+
+
+BAD_ROW = st.sampled_from(
+    [(1, 0, "text", 0), (1, 2**70, 1.0, 0), (3, 0, "a" * 257, 0), (3, 0, "\ud800", 0), (2, 0, 7, 0)]
+)
+
+
+@given(ROWS, st.lists(st.tuples(st.integers(0, 12), BAD_ROW), min_size=1, max_size=3))
+def test_rows_that_cannot_be_stored_are_found_among_those_that_can(
+    rows: list[tuple[int, int, Value, int]], bad: list[tuple[int, tuple[int, int, Value, int]]]
+) -> None:
+    for position, row in bad:
+        rows.insert(position, row)
+    found = unstorable_rows(batch_of_rows(rows, T0_MS), TYPES)
+    positions = {position for position, _ in found}
+    assert positions == {at for at, row in enumerate(rows) if row in [row for _, row in bad]}
+    assert all(why for _, why in found)
+    kept = [row for at, row in enumerate(rows) if at not in positions]
+    encode_group([batch_of_rows(kept, T0_MS)], TYPES)

@@ -63,6 +63,19 @@ async def test_a_token_is_answered_with_who_it_is_and_until_when(world: World) -
     }
 
 
+async def test_values_are_gathered_seldom_until_somebody_listens(world: World) -> None:
+    async def gather() -> None:
+        await world.parts.hub.pause(0.001)
+
+    async with asyncio.TaskGroup() as group:
+        waiting = group.create_task(gather())
+        done, _ = await asyncio.wait([waiting], timeout=0.1)
+        assert not done, "nobody listens"
+        async with listening(world, "/ws/sensors", Role.ANALYST):
+            await asyncio.wait_for(waiting, 0.5)
+            await asyncio.wait_for(gather(), 0.5)
+
+
 async def test_a_new_value_arrives_as_its_asset(world: World) -> None:
     async with listening(world, "/ws/sensors", Role.ANALYST) as ws:
         publish(world, "sensor/ch4-1/ch4_pct", 0.42)
