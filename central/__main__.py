@@ -42,9 +42,18 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Run headquarters: reconcile the edges into PostgreSQL, serve pages, REST and sockets.",
+    epilog="Example: headframe-central run --config /etc/headframe/central.toml",
 )
-user_app = typer.Typer(no_args_is_help=True, help="People and programs that may sign in.")
-jwks_app = typer.Typer(no_args_is_help=True, help="The public keys of the tokens issued here.")
+user_app = typer.Typer(
+    no_args_is_help=True,
+    help="People and programs that may sign in.",
+    epilog="Example: headframe-central user list",
+)
+jwks_app = typer.Typer(
+    no_args_is_help=True,
+    help="The public keys of the tokens issued here.",
+    epilog="Example: headframe-central jwks export --output jwks.json",
+)
 app.add_typer(user_app, name="user")
 app.add_typer(jwks_app, name="jwks")
 
@@ -62,6 +71,17 @@ PasswordFile = Annotated[
 Output = Annotated[
     Path | None, typer.Option("--output", help="Write to this file (mode 0600) instead of stdout.")
 ]
+
+
+@app.callback(invoke_without_command=True)
+def _program(
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.")
+    ] = False,
+) -> None:
+    if show_version:
+        typer.echo(f"headframe-central {distribution_version('headframe')}")
+        raise typer.Exit
 
 
 @app.command(epilog="Example: headframe-central run --config /etc/headframe/central.toml")

@@ -45,8 +45,13 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Run and look at an edge node: it reads the mine over MQTT and keeps every reading.",
+    epilog="Example: headframe-edge status --config /etc/headframe/edge.toml",
 )
-quarantine_app = typer.Typer(no_args_is_help=True, help="Messages that were not accepted.")
+quarantine_app = typer.Typer(
+    no_args_is_help=True,
+    help="Messages that were not accepted.",
+    epilog="Example: headframe-edge quarantine list --reason bad_json --limit 20",
+)
 app.add_typer(quarantine_app, name="quarantine")
 
 ConfigFile = Annotated[
@@ -57,6 +62,17 @@ Site = Annotated[str | None, typer.Option(help="Overrides site.")]
 EdgeId = Annotated[str | None, typer.Option(help="Overrides edge_id.")]
 Broker = Annotated[str | None, typer.Option("--mqtt", help="HOST:PORT, overrides mqtt.host, port.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line, for machines.")]
+
+
+@app.callback(invoke_without_command=True)
+def _program(
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.")
+    ] = False,
+) -> None:
+    if show_version:
+        typer.echo(f"headframe-edge {distribution_version('headframe')}")
+        raise typer.Exit
 
 
 @app.command(

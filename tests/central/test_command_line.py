@@ -157,3 +157,5 @@ def test_every_mistake_of_a_configuration_is_named(tmp_path: Path) -> None:
 
 def test_version_is_told() -> None:
     assert json.loads(CliRunner().invoke(app, ["version", "--json"]).stdout)["version"]
+    told = CliRunner().invoke(app, ["--version"]).stdout
+    assert told == CliRunner().invoke(app, ["version"]).stdout

@@ -63,6 +63,7 @@ def test_every_command_helps_with_an_example(command: list[str]) -> None:
 
 def test_version_for_people_and_for_machines() -> None:
     assert call("version")[1].startswith("headframe-edge ")
+    assert call("--version") == call("version")
     assert set(json.loads(call("version", "--json")[1])) == {"version"}
 
 
