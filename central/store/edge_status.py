@@ -94,6 +94,7 @@ def _edge_status(
             for lane in sorted({*held, *(int(lane) for lane in document.get("lanes", {}))})
         },
         quarantined=document.get("quarantined", {}),
+        broker_refused=document.get("broker_refused", {}),
         inbox_pending=pending,
     )
 

@@ -281,6 +281,7 @@ def report_document(report: Report, now_ms: int) -> Row:
         "disk_free_bytes": report.disk_free_bytes,
         "rtt_ms": report.rtt_ms,
         "quarantined": report.quarantined,
+        "broker_refused": report.broker_refused,
         "lanes": {str(lane): backlog._asdict() for lane, backlog in report.lanes.items()},
     }
 

@@ -21,6 +21,7 @@ _PATTERNS = (
     ),
     ("other", re.compile(r"mid:\d+ ")),
 )
+REASONS = tuple(reason for reason, _ in _PATTERNS)
 _ERROR = re.compile(r"\[(ERR|WRN)\]")
 
 

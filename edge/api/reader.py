@@ -1,7 +1,8 @@
 """The edge's own data as the API asks for it: the live snapshot, the log, the link."""
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from edge.api.catalogue import SeriesCatalogue
@@ -78,26 +79,28 @@ class LinkView(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderSources:
+    """Where a reader finds what it is asked for."""
+
+    snapshot: LiveSnapshot
+    recent: RecentSamples
+    log: LocalLog
+    link: Callable[[], LinkView | None]  # None where no central is configured
+    broker_refused: Callable[[], Mapping[str, int]]  # what never reached the edge, by reason
+
+
 class EdgeReader:
     """A SiteReader over one edge; sites other than its own do not exist here."""
 
-    def __init__(
-        self,
-        *,
-        site: str,
-        edge_id: str,
-        snapshot: LiveSnapshot,
-        recent: RecentSamples,
-        log: LocalLog,
-        link: Callable[[], LinkView | None],
-    ) -> None:
-        """``link`` returns ``None`` where no central is configured."""
-        self._recent = recent
+    def __init__(self, *, site: str, edge_id: str, sources: ReaderSources) -> None:
         self._site = site
         self._edge_id = edge_id
-        self._snapshot = snapshot
-        self._log = log
-        self._link = link
+        self._snapshot = sources.snapshot
+        self._recent = sources.recent
+        self._log = sources.log
+        self._link = sources.link
+        self._broker_refused = sources.broker_refused
         self._catalogue = SeriesCatalogue()
 
     async def sites(self) -> Sequence[str]:
@@ -154,7 +157,7 @@ class EdgeReader:
         )
 
     async def sync_status(self, site: str) -> Sequence[EdgeStatus]:
-        """Return this edge's own view of its link, backlog and quarantine."""
+        """Return this edge's own view of its link, its backlog and what was refused."""
         if site != self._site:
             return ()
         log, link = self._log.state(), self._link()
@@ -169,6 +172,7 @@ class EdgeReader:
                 rtt_ms=link.rtt_ms if link else None,
                 lanes=_lanes(log),
                 quarantined=dict(log.quarantined),
+                broker_refused=self._broker_refused(),
                 inbox_pending=None,
                 error=link.error if link else "no central is configured",
             ),

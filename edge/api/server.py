@@ -1,7 +1,7 @@
 """The edge's HTTP face: its own data, its own sign-in, its own page, with or without a link."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,12 +10,10 @@ from prometheus_client import CollectorRegistry
 from edge.api.accounts import CachedAccounts
 from edge.api.keys import CentralKeys, own_signing_key
 from edge.api.live_feed import LiveFeed
-from edge.api.reader import EdgeReader, LinkView, LocalLog
+from edge.api.reader import EdgeReader, ReaderSources
 from edge.api.refresh_tokens import LocalRefreshTokens
 from edge.api.routes import ROUTES, SOCKETS
 from edge.config import EdgeConfig
-from edge.live.recent import RecentSamples
-from edge.live.snapshot import LiveSnapshot
 from shared.access.passwords import PasswordHasher
 from shared.access.tokens import TokenIssuer, TokenVerifier
 from shared.clock import Clock
@@ -38,13 +36,9 @@ DESCRIPTION = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EdgeSources:
+class EdgeSources(ReaderSources):
     """What the API needs of the rest of the edge."""
 
-    snapshot: LiveSnapshot
-    recent: RecentSamples
-    log: LocalLog
-    link: Callable[[], LinkView | None]
     registry: CollectorRegistry
     readiness: Mapping[str, ReadinessCheck] = field(default_factory=dict[str, ReadinessCheck])
 
@@ -119,14 +113,7 @@ class EdgeApi:
         urls = (config.public_urls.api, config.public_urls.edge)
         return Installation(
             clock=self._clock,
-            reader=EdgeReader(
-                site=config.site,
-                edge_id=config.edge_id,
-                snapshot=self._sources.snapshot,
-                recent=self._sources.recent,
-                log=self._sources.log,
-                link=self._sources.link,
-            ),
+            reader=EdgeReader(site=config.site, edge_id=config.edge_id, sources=self._sources),
             stores=stores,
             passwords=passwords,
             issuer=self._issuer,

@@ -5,7 +5,9 @@ learns after the commit, the uplink reads the log.
 """
 
 import random
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from typing import Final
 from uuid import uuid4
@@ -13,6 +15,7 @@ from uuid import uuid4
 from edge.api.server import EdgeApi, EdgeSources
 from edge.config import EdgeConfig, IngestConfig
 from edge.ingest.admission import Admission
+from edge.ingest.broker_refusals import refused_by_broker
 from edge.ingest.decoded import DecodeLimits
 from edge.ingest.intake import Intake
 from edge.ingest.mqtt import MqttReader
@@ -89,13 +92,15 @@ def assemble(config: EdgeConfig, journal: Journal, newest: NewestRows, clock: Cl
         jitter=random.random,
         expects_session=len(journal.recent) > 0,
     )
-    uplink = _uplink(config, journal, clock)
+    broker_refused = _broker_refused(config, metrics)
+    uplink = _uplink(config, journal, broker_refused, clock)
     link = None if uplink is None else UplinkView(lambda: uplink.link)
     sources = EdgeSources(
         snapshot=snapshot,
         recent=recent,
         log=journal,
         link=lambda: link,
+        broker_refused=broker_refused,
         registry=metrics.registry,
         readiness={"log": log_readiness(intake, journal), "broker": broker_readiness(reader)},
     )
@@ -109,7 +114,7 @@ def _register(parts: EdgeParts) -> None:
     register_process(parts.metrics)
     register_ingest(parts.metrics, parts.intake, parts.reader, parts.snapshot)
     register_log(parts.metrics, parts.journal, parts.clock)
-    register_broker(parts.metrics, parts.config.mqtt.refusals_file)
+    register_broker(parts.metrics, _broker_refused(parts.config, parts.metrics))
     register_link(parts.metrics, lambda: parts.link)
 
 
@@ -139,10 +144,21 @@ def _admission(
     )
 
 
-def _uplink(config: EdgeConfig, journal: Journal, clock: Clock) -> Uplink | None:
+def _broker_refused(config: EdgeConfig, metrics: EdgeMetrics) -> Callable[[], Mapping[str, int]]:
+    return partial(refused_by_broker, config.mqtt.refusals_file, metrics.ingest)
+
+
+def _uplink(
+    config: EdgeConfig,
+    journal: Journal,
+    broker_refused: Callable[[], Mapping[str, int]],
+    clock: Clock,
+) -> Uplink | None:
     if config.uplink.url is None:
         return None
-    installation = Installation(software=version("headframe"), boot_id=str(uuid4()))
+    installation = Installation(
+        software=version("headframe"), boot_id=str(uuid4()), broker_refused=broker_refused
+    )
     return Uplink(config.uplink, journal, installation, clock)
 
 

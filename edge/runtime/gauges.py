@@ -2,11 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 
 from prometheus_client import GCCollector, PlatformCollector, ProcessCollector
 
-from edge.ingest.broker_refusals import read_refusals
 from edge.ingest.intake import Intake
 from edge.ingest.mqtt import LinkStage as BrokerStage
 from edge.ingest.mqtt import MqttReader
@@ -56,13 +54,13 @@ def register_ingest(
     metrics.gauge("series", "Series in the catalogue", lambda: snapshot.series_count)
 
 
-def register_broker(metrics: EdgeMetrics, refusals_file: Path | None) -> None:
+def register_broker(metrics: EdgeMetrics, refused: Callable[[], Mapping[str, int]]) -> None:
     """Export what the broker refused before it reached the edge."""
     metrics.family(
         "broker_refused",
         "What the broker refused before it reached the edge, by reason",
         ("reason",),
-        lambda: {(reason,): float(n) for reason, n in read_refusals(refusals_file).items()},
+        lambda: {(reason,): float(n) for reason, n in refused().items()},
     )
 
 

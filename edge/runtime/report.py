@@ -40,6 +40,7 @@ class EdgeReport:
     disk_free_bytes: int
     series: int
     quarantined: Mapping[str, int] = field(default_factory=dict[str, int])  # ever, by reason
+    broker_refused: Mapping[str, int] = field(default_factory=dict[str, int])  # by reason
 
 
 def report_from_metrics(text: str, at_ms: int) -> EdgeReport:
@@ -59,6 +60,9 @@ def report_from_metrics(text: str, at_ms: int) -> EdgeReport:
         chosen = [label for (found, label), value in values.items() if found == name and value]
         return chosen[0] if chosen else "none"
 
+    def by_reason(name: str) -> dict[str, int]:
+        return {label: round(value) for (found, label), value in values.items() if found == name}
+
     return EdgeReport(
         running=True,
         at_ms=at_ms,
@@ -77,9 +81,8 @@ def report_from_metrics(text: str, at_ms: int) -> EdgeReport:
         log_bytes=round(total("log_bytes")),
         disk_free_bytes=round(total("disk_free_bytes")),
         series=round(total("series")),
-        quarantined={
-            label: round(value) for (name, label), value in values.items() if name == "quarantined"
-        },
+        quarantined=by_reason("quarantined"),
+        broker_refused=by_reason("broker_refused"),
     )
 
 
@@ -123,8 +126,9 @@ def report_lines(report: EdgeReport, now_ms: int) -> Iterator[str]:
     last = iso_utc(report.last_commit_ms) if report.last_commit_ms else "none since the start"
     yield f"last commit {last}, {report.in_flight_messages} messages in flight"
     yield f"series      {report.series}"
-    found = ", ".join(f"{reason} {count}" for reason, count in sorted(report.quarantined.items()))
-    yield f"quarantine  {found or 'nothing was ever refused'}"
+    yield f"quarantine  {_reasons(report.quarantined) or 'nothing was ever refused'}"
+    if report.broker_refused:
+        yield f"refused by the broker  {_reasons(report.broker_refused)}"
 
 
 def _values(text: str) -> Iterator[tuple[tuple[str, str], float]]:
@@ -134,6 +138,10 @@ def _values(text: str) -> Iterator[tuple[tuple[str, str], float]]:
             if sample.name.startswith(_PREFIX):
                 label = next(iter(sample.labels.values()), "")
                 yield (sample.name.removeprefix(_PREFIX), label), float(sample.value)
+
+
+def _reasons(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{reason} {count}" for reason, count in sorted(counts.items()))
 
 
 def _age(seconds: float) -> str:

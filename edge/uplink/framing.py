@@ -1,12 +1,13 @@
 """From what the log says to the frames that say it. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from edge.log.records import Identity, LaneState, LogState, StoredBatch
 from edge.uplink.events import LogRead, ReadLog
 from shared.domain.samples import Series
 from shared.sync.frames import (
+    REPORTED_REASONS_MAX,
     SERIES_PER_FRAME_MAX,
     UNIT_LENGTH_MAX,
     Batch,
@@ -18,15 +19,16 @@ from shared.sync.frames import (
 )
 
 _SOFTWARE_LENGTH_MAX = 64
-_QUARANTINE_REASONS_MAX = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """What an edge says of itself beside its log's identity."""
+    """What an edge says of itself beside what its log says."""
 
     software: str
     boot_id: str  # new at every start of the process
+    # Asked for every report: what never reached the edge, by reason.
+    broker_refused: Callable[[], Mapping[str, int]] = dict[str, int]
 
 
 def make_hello(
@@ -46,15 +48,17 @@ def make_hello(
     )
 
 
-def make_report(state: LogState, *, rtt_ms: float | None, now_ms: int) -> Report:
-    """Return how the edge stands, for headquarters."""
-    reasons = sorted(state.quarantined.items(), key=lambda item: -item[1])
+def make_report(
+    state: LogState, broker_refused: Mapping[str, int], *, rtt_ms: float | None, now_ms: int
+) -> Report:
+    """Return how the edge stands, for headquarters; of too many reasons the most frequent."""
     return Report(
         sent_at_ms=now_ms,
         lanes={lane: _backlog(of_lane) for lane, of_lane in sorted(state.lanes.items())},
         disk_free_bytes=max(0, state.free_bytes),
         rtt_ms=rtt_ms,
-        quarantined=dict(reasons[:_QUARANTINE_REASONS_MAX]),
+        quarantined=_most_frequent(state.quarantined),
+        broker_refused=_most_frequent(broker_refused),
     )
 
 
@@ -94,6 +98,11 @@ def _backlog(lane: LaneState) -> LaneBacklog:
         backlog_bytes=lane.backlog_bytes,
         oldest_ms=lane.oldest_unacked_ms,
     )
+
+
+def _most_frequent(reasons: Mapping[str, int]) -> dict[str, int]:
+    descending = sorted(reasons.items(), key=lambda item: -item[1])
+    return dict(descending[:REPORTED_REASONS_MAX])
 
 
 def _batch(stored: StoredBatch) -> Batch:

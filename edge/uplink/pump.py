@@ -206,8 +206,9 @@ class Uplink:
                 if isinstance(frame, Batch):
                     self.link = replace(self.link, sent_batches=self.link.sent_batches + 1)
             case events.SendReport(rtt_ms):
+                state, refused = self._journal.state(), self._installation.broker_refused()
                 now_ms = self._clock.utc_ms()
-                line.send(make_report(self._journal.state(), rtt_ms=rtt_ms, now_ms=now_ms))
+                line.send(make_report(state, refused, rtt_ms=rtt_ms, now_ms=now_ms))
             case events.HangUp():
                 line.hang_up()
             case _:

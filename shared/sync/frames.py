@@ -24,6 +24,7 @@ BODY_SIZE_MAX_BYTES = FRAME_SIZE_MAX_BYTES - FRAME_OVERHEAD_MAX_BYTES
 SERIES_PER_FRAME_MAX = 1_000  # at most 500 bytes an entry: 0.5 MB
 UNIT_LENGTH_MAX = 64  # characters; the longest unit in use has seven
 LANES_MAX = 8  # five are planned: alerts, control, telemetry, files, and room
+REPORTED_REASONS_MAX = 64  # of refusals; about twenty are in use
 SAMPLES_PER_BATCH_MAX = 10_000_000
 CREDIT_MAX_BYTES = 2**62
 
@@ -43,6 +44,7 @@ _Metric = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}\Z")]
 _Unit = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]*\Z", max_length=UNIT_LENGTH_MAX)]
 _Uuid = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}\Z")]
 _Code = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}\Z")]
+_CountByReason = Annotated[dict[_Code, _Count], Meta(max_length=REPORTED_REASONS_MAX)]
 _Detail = Annotated[str, Meta(max_length=1_000)]
 _Sha256 = Annotated[bytes, Meta(min_length=32, max_length=32)]
 _Seconds = Annotated[float, Meta(ge=0, le=86_400)]
@@ -193,7 +195,8 @@ class Report(Struct, frozen=True, array_like=True, kw_only=True, tag=8):
     lanes: Annotated[dict[_Lane, LaneBacklog], Meta(max_length=LANES_MAX)]
     disk_free_bytes: _Count
     rtt_ms: Annotated[float, Meta(ge=0)] | None
-    quarantined: Annotated[dict[_Code, _Count], Meta(max_length=64)]
+    quarantined: _CountByReason
+    broker_refused: _CountByReason = {}  # never reached the edge; absent from an older one
 
 
 class Ping(Struct, frozen=True, array_like=True, kw_only=True, tag=9):

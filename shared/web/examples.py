@@ -79,6 +79,7 @@ SYNC: Example = {
                 }
             },
             "quarantined": {"bad_json": 2},
+            "broker_refused": {"not_permitted": 1},
             "inbox_pending": 0,
             "error": None,
         }

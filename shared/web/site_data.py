@@ -74,6 +74,8 @@ class EdgeStatus:
     rtt_ms: float | None
     lanes: Mapping[int, LaneStatus] = field(default_factory=dict[int, LaneStatus])
     quarantined: Mapping[str, int] = field(default_factory=dict[str, int])  # messages by reason
+    # What the broker refused before it reached the edge, by reason.
+    broker_refused: Mapping[str, int] = field(default_factory=dict[str, int])
     inbox_pending: int | None = None  # batches that central holds and has not unpacked
     error: str | None = None  # why there is no session, as far as this side knows
 

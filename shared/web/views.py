@@ -138,6 +138,10 @@ class EdgeView:
     rtt_ms: float | None
     lanes: Annotated[dict[str, LaneView], Field(description="by lane number")]
     quarantined: Annotated[dict[str, int], Field(description="messages not accepted, by reason")]
+    broker_refused: Annotated[
+        dict[str, int],
+        Field(description="what the broker refused before it reached the edge, by reason"),
+    ]
     inbox_pending: Annotated[int | None, Field(description="batches central has not unpacked")]
     error: Annotated[str | None, Field(description="why there is no session, if known")]
 
@@ -218,6 +222,7 @@ def edge_view(edge: EdgeStatus, now_ms: int) -> EdgeView:
         rtt_ms=edge.rtt_ms,
         lanes={str(number): _lane_view(lane, now_ms) for number, lane in edge.lanes.items()},
         quarantined=dict(edge.quarantined),
+        broker_refused=dict(edge.broker_refused),
         inbox_pending=edge.inbox_pending,
         error=edge.error,
     )

@@ -150,6 +150,16 @@ def test_what_the_edge_refused_is_on_its_page(site: RunningSite, look_at: LookAt
     page.see(".refusals", "bad_json")
 
 
+@pytest.mark.parametrize("server", ["edge", "central"])
+def test_what_the_broker_refused_is_on_the_page(
+    site: RunningSite, look_at: LookAt, server: str
+) -> None:
+    site.publish("elsewhere/gas", reading({"ch4_pct": 0.42}, 1))
+    page = look_at(server, role="analyst")
+    page.click(".fact button.link")
+    page.see(".refusals", "not_permitted")
+
+
 def test_workers_are_for_safety_officers(look_at: LookAt) -> None:
     page = look_at("central", role="safety_officer", view="#view=values&q=w-1")
     page.until(lambda: page.cell("kaduna/worker/w-1/heart_rate_bpm", "value") == "81", "the worker")

@@ -55,3 +55,11 @@ def test_tells_what_the_edge_refused_by_reason(looking_as: Callable[..., Page]) 
     page.click(".fact button.link")
     page.see(".refusals", "bad_json")
     page.see(".refusals", "future_time")
+
+
+def test_tells_what_the_broker_refused_before_the_edge(looking_as: Callable[..., Page]) -> None:
+    page = looking_as("analyst")
+    page.see(".link-strip", "11 times")  # 4 by the edge, 7 by the broker
+    page.click(".fact button.link")
+    page.see(".refusals", "Refused by the broker before they reached edge-1")
+    page.see(".refusals", "sent to a topic that the account may not use")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from edge.runtime.report import read_report
 from shared.clock import SystemClock
 from tests.support.brokers import Broker, mosquitto_program, run_mosquitto, run_nats
 from tests.support.certificates import Authority
@@ -213,6 +214,9 @@ async def test_shows_what_the_broker_dropped_for_a_full_queue(tmp_path: Path) ->
         edge.start()
         edge.wait_until(lambda: edge.metric("broker_dropped_total") > 400, "told by the broker")
         edge.stop()
+    report = read_report(edge.state_dir)
+    assert report is not None
+    assert report.broker_refused["queue_full"] > 400
 
 
 @pytest.mark.parametrize("broker", ["nats"], indirect=True)

@@ -16,7 +16,9 @@ import deploy.errors
 import edge.errors
 import edge.metrics
 from central.config import CentralConfig
+from deploy.site.broker_refusals import REASONS
 from edge.config import EdgeConfig
+from edge.ingest.broker_refusals import QUEUE_FULL
 from edge.ingest.decoded import Reason
 from shared.domain.samples import Quality
 from shared.domain.topics import Channel
@@ -87,6 +89,14 @@ def test_contract_names_every_quality_and_refusal() -> None:
     text = read("contract.md")
     words = [q.name.lower() for q in Quality if q and q.name] + [reason.value for reason in Reason]
     assert [word for word in words if f"`{word}`" not in text] == []
+
+
+def test_contract_and_page_have_words_for_every_refusal_of_the_broker() -> None:
+    text = read("contract.md")
+    page = (ROOT / "shared/pages/src/domain/refusals.ts").read_text(encoding="utf-8")
+    words = page.split("BROKER_REASONS")[1]
+    reasons = (*REASONS, QUEUE_FULL)
+    assert [one for one in reasons if f"`{one}`" not in text or f"  {one}: " not in words] == []
 
 
 def all_errors(root: type[HeadframeError]) -> Iterator[type[HeadframeError]]:

@@ -206,6 +206,7 @@ class StagedSite:
         edge["since"] = iso_utc(now_ms - (7_860_000 if self.edge_connected else 614_000))
         edge["last_seen"] = iso_utc(now_ms - (900 if self.edge_connected else 614_000))
         edge["quarantined"] = {"bad_json": 3, "future_time": 1}
+        edge["broker_refused"] = {"not_permitted": 7}
         edge["error"] = None if self.edge_connected else "connection refused"
         return _answer({"site": SITE, "edges": [edge]})
 

@@ -10,6 +10,7 @@ import {
   serverTimeOf,
 } from '../src/api/shapes';
 import { accountOf } from '../src/api/session';
+import { refusedOf } from '../src/domain/refusals';
 
 const SENSOR = {
   id: 'gas-1',
@@ -103,8 +104,19 @@ describe('the state of the link', () => {
       connected: false,
       rttMs: null,
       quarantined: [['bad_json', 2]],
+      brokerRefused: [], // an older server does not tell
       inboxPending: null,
     });
+  });
+
+  it('counts as refused what the edge and what the broker before it refused', () => {
+    const edge = { edge_id: 'e1', quarantined: { bad_json: 2 }, broker_refused: { bad_login: 5, other: 1 } };
+    const [parsed] = parseSyncStatus({ site: 'kaduna', edges: [edge] }).edges;
+    expect(parsed!.brokerRefused).toEqual([
+      ['bad_login', 5],
+      ['other', 1],
+    ]);
+    expect(refusedOf(parsed!)).toBe(8);
   });
 });
 

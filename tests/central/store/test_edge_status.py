@@ -45,7 +45,7 @@ async def test_backlog_and_round_trip_are_what_the_edge_last_said(world: Central
     lane = LaneBacklog(9, 3, 6, 600, 12_000, NOW_MS - 5_000)
     report = Report(
         sent_at_ms=NOW_MS, lanes={LANE: lane}, disk_free_bytes=1, rtt_ms=600.0,
-        quarantined={"bad_json": 2},
+        quarantined={"bad_json": 2}, broker_refused={"not_permitted": 4},
     )  # fmt: skip
     await world.inbox.record_report(grant, report, NOW_MS)
     edge = await only_edge(world)
@@ -54,6 +54,15 @@ async def test_backlog_and_round_trip_are_what_the_edge_last_said(world: Central
     assert (shown.backlog_samples, shown.backlog_bytes) == (600, 12_000)
     assert shown.oldest_unacked_ms == NOW_MS - 5_000
     assert (edge.rtt_ms, edge.quarantined, edge.inbox_pending) == (600.0, {"bad_json": 2}, 3)
+    assert edge.broker_refused == {"not_permitted": 4}
+
+
+async def test_a_report_kept_by_an_older_central_tells_of_no_broker(world: CentralWorld) -> None:
+    grant = await world.session()
+    report = Report(sent_at_ms=NOW_MS, lanes={}, disk_free_bytes=1, rtt_ms=1.0, quarantined={})
+    await world.inbox.record_report(grant, report, NOW_MS)
+    await world.sql("UPDATE sync_session SET report = report - 'broker_refused'")
+    assert (await only_edge(world)).broker_refused == {}
 
 
 async def test_counts_go_down_as_the_inbox_is_unpacked(world: CentralWorld) -> None:

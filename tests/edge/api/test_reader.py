@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from edge.api.live_feed import LiveFeed
-from edge.api.reader import SAMPLES_READ_MAX, EdgeReader
+from edge.api.reader import SAMPLES_READ_MAX, EdgeReader, ReaderSources
 from edge.live.recent import RecentSamples
 from edge.live.snapshot import LiveSnapshot
 from edge.log.records import LaneState, LogState, SeriesSamples
@@ -82,10 +82,11 @@ class Site:
         self.recent = RecentSamples(
             known_series=100, newest_ms=self.newest_ms, started_ms=STARTED_MS
         )
-        self.reader = EdgeReader(
-            site="kaduna", edge_id="edge-1", snapshot=self.snapshot, recent=self.recent,
-            log=self.log, link=lambda: link,
+        sources = ReaderSources(
+            snapshot=self.snapshot, recent=self.recent, log=self.log, link=lambda: link,
+            broker_refused=lambda: {"not_permitted": 2},
         )  # fmt: skip
+        self.reader = EdgeReader(site="kaduna", edge_id="edge-1", sources=sources)
 
     def newest_ms(self, series_ix: int) -> int | None:
         value = self.snapshot.value_of(series_ix)
@@ -227,6 +228,7 @@ async def test_its_own_view_of_the_link() -> None:
     lane = edge.lanes[2]
     assert (lane.last_seq, lane.acked, lane.backlog_batches) == (10, 7, 3)
     assert (edge.quarantined, edge.inbox_pending) == ({"bad_json": 4}, None)
+    assert edge.broker_refused == {"not_permitted": 2}
 
 
 async def test_without_a_central_it_says_so() -> None:

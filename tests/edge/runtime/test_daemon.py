@@ -85,6 +85,18 @@ async def test_works_and_stops_in_order(tmp_path: Path, broker: StagedBroker) ->
     assert await stored(tmp_path) == 1
 
 
+async def test_leaves_word_of_what_the_broker_refused(tmp_path: Path) -> None:
+    refusals = tmp_path / "refusals.json"
+    refusals.write_text('{"not_permitted": 4}')
+    config = config_of(tmp_path)
+    config = config.model_copy(update={"mqtt": MqttConfig(port=1, refusals_file=refusals)})
+    async with running(config):
+        pass
+    report = read_report(tmp_path)
+    assert report is not None
+    assert report.broker_refused == {"not_permitted": 4}
+
+
 async def test_what_was_read_before_the_stop_is_stored_and_acknowledged(
     tmp_path: Path, broker: StagedBroker
 ) -> None:

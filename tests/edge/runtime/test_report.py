@@ -1,5 +1,6 @@
 """The report of an edge: from its metrics, to a file and back, and as lines for people."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,6 +33,7 @@ REPORT = EdgeReport(
     disk_free_bytes=80_000_000_000,
     series=42,
     quarantined={"bad_json": 2, "bad_topic": 1},
+    broker_refused={"bad_login": 7, "queue_full": 3},
 )
 
 
@@ -50,8 +52,9 @@ def metrics_of(report: EdgeReport) -> str:
     metrics.gauge("log_bytes", "x", lambda: report.log_bytes)
     metrics.gauge("disk_free_bytes", "x", lambda: report.disk_free_bytes)
     metrics.gauge("series", "x", lambda: report.series)
-    by_reason = {(reason,): float(count) for reason, count in report.quarantined.items()}
-    metrics.family("quarantined", "x", ("reason",), lambda: by_reason)
+    for name in ("quarantined", "broker_refused"):
+        by_reason = {(reason,): float(n) for reason, n in getattr(report, name).items()}
+        metrics.family(name, "x", ("reason",), lambda by_reason=by_reason: by_reason)
     return metrics.render().decode()
 
 
@@ -88,9 +91,23 @@ def test_tells_people_what_they_ask_first() -> None:
         "3456 samples in 12 batches, 79 kB, oldest 2 h ago",
         "2 MB, 80.0 GB free on disk",
         "2023-11-14T22:13:19.500Z, 3 messages in flight",
-        "bad_json 2, bad_topic 1",
+        "quarantine  bad_json 2, bad_topic 1",
+        "refused by the broker  bad_login 7, queue_full 3",
     ):
         assert words in text
+
+
+def test_says_nothing_of_a_broker_that_refused_nothing() -> None:
+    silent = replace(REPORT, broker_refused={})
+    assert "refused by the broker" not in "\n".join(report_lines(silent, NOW_MS))
+
+
+def test_a_report_left_by_an_older_edge_is_read(tmp_path: Path) -> None:
+    write_report(tmp_path, REPORT)
+    left = json.loads((tmp_path / REPORT_FILE_NAME).read_text())
+    del left["broker_refused"]
+    (tmp_path / REPORT_FILE_NAME).write_text(json.dumps(left))
+    assert read_report(tmp_path) == replace(REPORT, running=False, broker_refused={})
 
 
 def test_says_loudly_what_is_wrong() -> None:

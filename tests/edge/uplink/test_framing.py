@@ -6,6 +6,7 @@ from edge.uplink.framing import Installation, answer_read, make_hello, make_repo
 from shared.domain.samples import Series, ValueType
 from shared.ids import SeriesName
 from shared.sync.frames import (
+    REPORTED_REASONS_MAX,
     SERIES_PER_FRAME_MAX,
     UNIT_LENGTH_MAX,
     LaneBacklog,
@@ -93,10 +94,17 @@ def test_a_lane_that_never_had_a_batch_is_empty_and_valid() -> None:
 
 def test_a_report_passes_the_protocol_whatever_the_disk_says() -> None:
     many = {f"reason_{number}": number for number in range(100)}
-    report = make_report(log_state(lane(1, 5), quarantined=many), rtt_ms=None, now_ms=9)
+    report = make_report(log_state(lane(1, 5), quarantined=many), many, rtt_ms=None, now_ms=9)
     assert decode_frame(encode_frame(report)) == report
     assert report.lanes == {TELEMETRY: LaneBacklog(5, 3, 2, 20, 200, 77)}
-    assert "reason_99" in report.quarantined  # the most frequent are kept
+    for kept in (report.quarantined, report.broker_refused):  # the most frequent
+        assert (len(kept), kept["reason_99"]) == (REPORTED_REASONS_MAX, 99)
+
+
+def test_a_report_tells_what_the_broker_refused_apart_from_the_quarantine() -> None:
+    state = log_state(lane(1, 5), quarantined={"bad_json": 2})
+    report = make_report(state, {"not_permitted": 3}, rtt_ms=None, now_ms=9)
+    assert (report.quarantined, report.broker_refused) == ({"bad_json": 2}, {"not_permitted": 3})
 
 
 def test_series_that_are_not_yet_durable_stay_here() -> None:

@@ -67,6 +67,20 @@ async def test_sends_what_the_log_holds_and_tells_it_what_is_acknowledged(tmp_pa
         assert uplink.link.last_ack_ms is not None
 
 
+async def test_reports_what_the_broker_refused(tmp_path: Path) -> None:
+    ends, refused = FarEnds(), {"bad_login": 3}
+    async with opened(tmp_path) as journal:
+        installation = Installation("", "", broker_refused=lambda: refused)
+        uplink = Uplink(FAST, journal, installation, SystemClock(), dial=ends)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(uplink.run())
+            end = await welcomed(ends)
+            await until(lambda: any(isinstance(frame, Report) for frame in end.said))
+            uplink.stop()
+    (report,) = [frame for frame in end.said if isinstance(frame, Report)]
+    assert report.broker_refused == refused
+
+
 async def test_what_was_acknowledged_last_reaches_the_log_before_the_stop(tmp_path: Path) -> None:
     ends = FarEnds()
     async with opened(tmp_path) as journal:

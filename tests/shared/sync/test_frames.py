@@ -86,6 +86,7 @@ EVERY_FRAME: list[Frame] = [
         disk_free_bytes=1,
         rtt_ms=None,
         quarantined={"bad_json": 2},
+        broker_refused={"not_permitted": 1},
     ),
     Ping(ping_id=7),
     Pong(ping_id=7),
@@ -102,6 +103,15 @@ def test_survives_its_own_bytes(frame: Frame) -> None:
 def test_a_field_of_a_later_version_is_ignored(frame: Frame) -> None:
     later = [*msgspec.msgpack.decode(encode_frame(frame)), "a field of protocol 2"]
     assert decode_frame(msgspec.msgpack.encode(later)) == frame
+
+
+def test_a_report_of_an_older_edge_tells_of_no_broker() -> None:
+    older = decode_frame(msgspec.msgpack.encode([8, 1, {}, 1, None, {"bad_json": 2}]))
+    assert older == Report(
+        sent_at_ms=1, lanes={}, disk_free_bytes=1, rtt_ms=None, quarantined={"bad_json": 2}
+    )
+    assert isinstance(older, Report)
+    assert older.broker_refused == {}
 
 
 @pytest.mark.parametrize("frame", EVERY_FRAME, ids=lambda frame: type(frame).__name__)
@@ -152,6 +162,9 @@ FORGED: dict[str, list[object]] = {
     "site with a slash": [1, 1, "a/b", "e", UUID, "", 0, "", {}, 0, 0],
     "retry after NaN": [3, "busy", "", float("nan")],
     "retry after infinity": [3, "busy", "", float("inf")],
+    "a reason with a space": [8, 1, {}, 1, None, {}, {"bad login": 1}],
+    "a negative count": [8, 1, {}, 1, None, {}, {"bad_login": -1}],
+    "too many reasons": [8, 1, {}, 1, None, {}, {f"r{n}": 1 for n in range(65)}],
     "not an array": [],
 }
 

@@ -29,7 +29,7 @@ async def test_the_state_of_an_edge_has_the_agreed_shape() -> None:
     )  # fmt: skip
     edge = EdgeStatus(
         "edge-1", LinkState.CONNECTED, NOW_MS - 60_000, NOW_MS - 1_000, 612.5, {2: lane},
-        {"bad_json": 2}, 0,
+        {"bad_json": 2}, {"not_permitted": 1}, 0,
     )  # fmt: skip
     async with web_world() as world:
         world.site.edges["kaduna"] = [edge]
@@ -53,6 +53,7 @@ async def test_the_state_of_an_edge_has_the_agreed_shape() -> None:
                         }
                     },
                     "quarantined": {"bad_json": 2},
+                    "broker_refused": {"not_permitted": 1},
                     "inbox_pending": 0,
                     "error": None,
                 }

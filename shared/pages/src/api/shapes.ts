@@ -3,6 +3,7 @@
 import { isKind } from '../domain/assets';
 import type { Asset, Place, Reading, Value } from '../domain/assets';
 import { flagNames } from '../domain/quality';
+import type { CountByReason } from '../domain/refusals';
 import { parseTime } from '../domain/times';
 
 /** An answer that does not have the agreed shape; names the field. */
@@ -49,7 +50,9 @@ export interface EdgeState {
   lastSeenMs: number | null;
   rttMs: number | null;
   lanes: Lane[];
-  quarantined: [reason: string, messages: number][];
+  quarantined: CountByReason;
+  /** Refused before it reached the edge; empty where an older server does not tell. */
+  brokerRefused: CountByReason;
   inboxPending: number | null;
   error: string | null;
 }
@@ -198,7 +201,6 @@ export function parseSyncStatus(value: unknown): SyncStatus {
 function parseEdge(value: unknown): EdgeState {
   const raw = record(value, 'edges[]');
   const lanes = Object.entries(record(raw['lanes'] ?? {}, 'edges[].lanes'));
-  const quarantined = Object.entries(record(raw['quarantined'] ?? {}, 'edges[].quarantined'));
   return {
     edgeId: text(raw['edge_id'], 'edges[].edge_id'),
     connected: raw['state'] === 'connected',
@@ -206,10 +208,16 @@ function parseEdge(value: unknown): EdgeState {
     lastSeenMs: timeOrNull(raw['last_seen']),
     rttMs: numberOr(raw['rtt_ms'], null),
     lanes: lanes.map(([lane, state]) => parseLane(lane, record(state, 'edges[].lanes[]'))),
-    quarantined: quarantined.map(([reason, count]): [string, number] => [reason, numberOr(count, 0)]),
+    quarantined: parseCounts(raw, 'quarantined'),
+    brokerRefused: parseCounts(raw, 'broker_refused'),
     inboxPending: numberOr(raw['inbox_pending'], null),
     error: textOr(raw['error'], null),
   };
+}
+
+function parseCounts(edge: Json, field: string): CountByReason {
+  const counts = Object.entries(record(edge[field] ?? {}, `edges[].${field}`));
+  return counts.map(([reason, count]) => [reason, numberOr(count, 0)]);
 }
 
 function parseLane(lane: string, raw: Json): Lane {

@@ -1,14 +1,16 @@
-// One line per edge: its link to central, what waits behind it, what it refused.
+// One line per edge: its link to central, what waits behind it, what was refused.
 
 import { useState } from 'preact/hooks';
 import { ageText } from '../domain/age';
 import { bytesText, numberText } from '../domain/quantities';
+import { refusedOf } from '../domain/refusals';
 import { momentText, zoneText } from '../domain/times';
 import type { EdgeState } from '../api/shapes';
 import { PAGE } from '../page';
 import { nowMs, tickMs, zone } from '../state/clock';
 import { LINK_POLL_MS, askLink, backlogOf, lastStatus, link } from '../state/link';
 import { ConditionMark, Icon } from './marks';
+import { Refusals } from './refusals';
 
 export function LinkStrip() {
   const answer = link.value;
@@ -40,7 +42,7 @@ export function LinkStrip() {
 function EdgeLine({ edge, atMs }: { edge: EdgeState; atMs: number }) {
   const [open, setOpen] = useState(false);
   const backlog = backlogOf(edge);
-  const refused = edge.quarantined.reduce((sum, [, messages]) => sum + messages, 0);
+  const refused = refusedOf(edge);
   const askedAgoMs = tickMs.value - atMs;
   return (
     <article
@@ -74,7 +76,7 @@ function EdgeLine({ edge, atMs }: { edge: EdgeState; atMs: number }) {
           'none'
         ) : (
           <button class="link" aria-expanded={open} onClick={() => setOpen(!open)}>
-            {numberText(refused)} messages <Icon name={open ? 'up' : 'down'} />
+            {numberText(refused)} {refused === 1 ? 'time' : 'times'} <Icon name={open ? 'up' : 'down'} />
           </button>
         )}
       </Fact>
@@ -102,45 +104,6 @@ function Since({ edge }: { edge: EdgeState }) {
 
 function sameDay(tsMs: number): boolean {
   return momentText(tsMs, zone.value).slice(0, 10) === momentText(nowMs.value, zone.value).slice(0, 10);
-}
-
-const REASONS: Record<string, string> = {
-  bad_topic: 'topic outside the agreed form',
-  foreign_site: "another site's topic",
-  bad_json: 'not JSON',
-  bad_msgpack: 'not msgpack',
-  bad_structure: 'fields missing or of the wrong kind',
-  bad_value: 'NaN, infinite, too long or too big',
-  bad_metric: 'metric name not allowed',
-  bad_ts: 'time not understood',
-  future_time: 'time too far ahead',
-  bad_seq: 'sequence number not understood',
-  payload_too_large: 'message too large',
-  too_many_samples: 'too many samples in one message',
-  too_many_series: 'too many series',
-};
-
-function Refusals({ edge }: { edge: EdgeState }) {
-  const sorted = [...edge.quarantined].filter(([, count]) => count > 0).sort((a, b) => b[1] - a[1]);
-  return (
-    <div class="refusals">
-      <table>
-        <caption>Messages kept in the quarantine of {edge.edgeId}, by reason</caption>
-        <tbody>
-          {sorted.map(([reason, count]) => (
-            <tr key={reason}>
-              <td class="number">{numberText(count)}</td>
-              <th scope="row">{reason}</th>
-              <td class="muted">{REASONS[reason] ?? ''}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-      <p class="muted">
-        Read them at the edge with <code>headframe-edge quarantine list</code>.
-      </p>
-    </div>
-  );
 }
 
 function Fact(props: { title: string; wide?: boolean; warn?: boolean; children: preact.ComponentChildren }) {
