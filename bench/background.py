@@ -1,9 +1,11 @@
-"""Runs a watcher in a thread of its own for the length of a block."""
+"""Runs a watcher beside a block, in a thread or a task of its own, for the block's length."""
 
+import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 
 @contextlib.contextmanager
@@ -19,3 +21,20 @@ def in_background(watch: Callable[[], None], stop: threading.Event) -> Generator
         finally:
             stop.set()
         future.result()
+
+
+@contextlib.asynccontextmanager
+async def alongside(watch: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
+    """Run ``watch`` as a task until the block ends, then cancel it.
+
+    What it raises ends the block; an error of either comes out as it is, not in a group.
+    """
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            task = tasks.create_task(watch)
+            try:
+                yield
+            finally:
+                task.cancel()
+    except ExceptionGroup as group:
+        raise group.exceptions[0] from None

@@ -1,4 +1,4 @@
-"""`headframe bench ingest|sync|query`: measures a whole site on this machine."""
+"""`headframe bench ingest|live|sync|query`: measures a whole site on this machine."""
 
 import tempfile
 from collections.abc import Callable, Coroutine
@@ -10,6 +10,7 @@ import typer
 import uvloop
 
 from bench.ingest import IngestOptions, bench_ingest
+from bench.live import LiveOptions, bench_live
 from bench.query import QueryOptions, bench_query
 from bench.report import Report
 from bench.site import SiteOptions
@@ -92,6 +93,50 @@ def ingest(
             with_central=not edge_only,
         )
         return bench_ingest(options, clock)
+
+    _run(measure, Surroundings(folder, mqtt, mqtt_credentials, postgres, as_json, json_file))
+
+
+@app.command()
+def live(
+    rate: Annotated[float, typer.Option(min=1, help="Single-sample messages a second.")] = 200.0,
+    seconds: Annotated[
+        float, typer.Option(min=1, max=600, help="How long to publish; sign-ins last 15 min.")
+    ] = 60.0,
+    sources: Annotated[int, typer.Option(min=1, max=10_000, help="Publishing devices.")] = 100,
+    browser: Annotated[
+        bool | None,
+        typer.Option(
+            "--browser/--no-browser",
+            help="Measure the page too. Default: where a Chromium is installed.",
+            show_default=False,
+        ),
+    ] = None,
+    folder: Folder = None,
+    mqtt: Mqtt = None,
+    mqtt_credentials: MqttCredentials = None,
+    postgres: Postgres = None,
+    as_json: Json = False,
+    json_file: JsonFile = None,
+) -> None:
+    """Time from publishing a sample until it is on sockets and on the screen.
+
+    Examples:
+      headframe bench live
+
+      headframe bench live --rate 1000 --seconds 30 --no-browser
+    """
+
+    def measure(site: SiteOptions, clock: Clock) -> Coroutine[Any, Any, Report]:
+        options = LiveOptions(
+            site=site,
+            rate=rate,
+            seconds=seconds,
+            sources=sources,
+            warmup_s=min(WARMUP_MAX_S, seconds / 4),
+            with_browser=browser,
+        )
+        return bench_live(options, clock)
 
     _run(measure, Surroundings(folder, mqtt, mqtt_credentials, postgres, as_json, json_file))
 

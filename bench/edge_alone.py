@@ -48,6 +48,7 @@ async def edge_alone(options: SiteOptions) -> AsyncGenerator[Site]:
                 pids=(broker.pid, edge.pid),
                 state_dir=options.state_dir,
                 central_url="",
+                edge_url=f"http://127.0.0.1:{api_port}",
                 mqtt_host="127.0.0.1",
                 mqtt_port=mqtt_port,
                 mqtt_username=_DEVICE,

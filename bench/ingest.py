@@ -95,7 +95,7 @@ async def bench_ingest(options: IngestOptions, clock: Clock) -> Report:
         usage=processes.usage(),
         watched_s=watched_s,
         passed=losses.is_whole and not sent.outstanding,
-        notes=_notes(sent),
+        notes=publisher_notes(sent),
     )
 
 
@@ -167,7 +167,8 @@ def _figures(sent: LoadResult, logged: Logged, losses: LossAccount) -> dict[str,
     }
 
 
-def _notes(sent: LoadResult) -> tuple[str, ...]:
+def publisher_notes(sent: LoadResult) -> tuple[str, ...]:
+    """Return what is to be said of a publisher that could not keep to its schedule."""
     if sent.lag_max_s < 1.0:
         return ()
     note = (

@@ -21,6 +21,9 @@ _ROLES: tuple[tuple[tuple[str, ...], str], ...] = (
     (("central", "run"), "central"),
     (("headframe-central", "run"), "central"),
     (("bench.load",), "publisher"),
+    (("chromium",), "browser"),
+    (("chromium-browser",), "browser"),
+    (("chrome",), "browser"),
 )
 _OTHER = "supervisor"
 LOOK_EVERY_S = 1.0  # a look costs about 10 ms

@@ -10,6 +10,7 @@ import msgspec
 from bench.errors import BenchError
 from bench.load import LoadPlan, LoadResult, read_result
 from bench.processes import ProcessWatch
+from bench.site import stop_process
 
 _PLAN_MODE = 0o600  # it holds the broker's password
 _ERRORS_SHOWN_CHARACTERS = 2000
@@ -33,8 +34,11 @@ async def publish(plan: LoadPlan, folder: Path, watch: ProcessWatch) -> LoadResu
         stderr=asyncio.subprocess.PIPE,
     )
     watch.roots.append(process.pid)
-    output, errors = await process.communicate()
-    file.unlink()
+    try:
+        output, errors = await process.communicate()
+    finally:
+        await stop_process(process)
+        file.unlink()
     if process.returncode != 0:
         said = errors.decode(errors="replace")[-_ERRORS_SHOWN_CHARACTERS:]
         raise BenchError(f"the publisher failed: {said}")

@@ -23,6 +23,7 @@ from bench.processes import ProcessWatch
 from bench.publishing import publish
 from bench.report import Figure, Report
 from bench.site import Site, SiteOptions, running_site
+from bench.site_api import access_token
 from shared.clock import Clock
 
 _PREFIX = "bench-query"
@@ -121,7 +122,8 @@ async def _ask(
         "end": str(end_ms),
     }
     async with aiohttp.ClientSession(site.central_url) as session:
-        session.headers["Authorization"] = f"Bearer {await _token(session, site)}"
+        token = await access_token(session, site.account(_ROLE))
+        session.headers["Authorization"] = f"Bearer {token}"
         found = await _wait_until_stored(session, options, whole, clock)
         means = {**whole, "step": str(options.step_s), "agg": "mean"}
         durations_ms: list[float] = []
@@ -135,16 +137,6 @@ async def _ask(
             points = _points(response.status, answer)
             size_bytes = len(answer)
     return Answers(durations_ms[_WARMUP_REQUESTS:], len(points), size_bytes, found)
-
-
-async def _token(session: aiohttp.ClientSession, site: Site) -> str:
-    username, password = site.account(_ROLE)
-    form = {"grant_type": "password", "username": username, "password": password}
-    async with session.post("/api/v1/auth/token", data=form) as response:
-        if response.status != 200:
-            raise BenchError(f"signing in as {_ROLE} failed: {await response.text()}")
-        body: dict[str, str] = await response.json()
-        return body["access_token"]
 
 
 async def _wait_until_stored(

@@ -47,6 +47,7 @@ class Site:
     pids: tuple[int, ...]  # processes that, with all below them, are the site
     state_dir: Path
     central_url: str
+    edge_url: str
     mqtt_host: str
     mqtt_port: int
     mqtt_username: str
@@ -163,6 +164,7 @@ def _site(pid: int, options: SiteOptions, ready: Mapping[str, Any]) -> Site:
         pids=(pid,),
         state_dir=options.state_dir,
         central_url=ready["central"],
+        edge_url=ready["edge"],
         mqtt_host=host,
         mqtt_port=port,
         mqtt_username=username,

@@ -19,6 +19,8 @@ from bench.processes import ProcessWatch, role_of
         ("/lib/bin/postgres -D /state/postgres", "postgresql"),
         ("postgres: walwriter", "postgresql"),
         ("/venv/bin/python -m bench.load plan.json", "publisher"),
+        ("/usr/lib/chromium/chromium --type=renderer --lang=en", "browser"),
+        ("/opt/google/chrome/chrome --headless about:blank", "browser"),
         ("/venv/bin/python -c x up --no-sim --state /tmp/state", "supervisor"),
     ],
 )
