@@ -2,9 +2,36 @@
 
 import logging
 import sys
+from typing import TextIO, cast
 
 import structlog
 from structlog.typing import FilteringBoundLogger, Processor
+
+
+class LossyStream:
+    """Writes lines to ``stream`` as long as it takes them; says afterwards how many were lost.
+
+    What is logged must go on when its log cannot: a full disk, a pipe whose reader has gone.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._lost = 0
+
+    def write(self, text: str) -> int:
+        """Write ``text``, or count it as lost."""
+        try:
+            if self._lost:
+                self._stream.write(f"{self._lost} log lines could not be written\n")
+            self._stream.write(text)
+            self._stream.flush()
+            self._lost = 0
+        except (OSError, ValueError):  # ValueError: it is closed
+            self._lost += text.count("\n")
+        return len(text)
+
+    def flush(self) -> None:
+        """Do nothing: every line is written at once."""
 
 
 def configure_logs(*, as_json: bool, level: str = "info") -> None:
@@ -34,7 +61,7 @@ def configure_logs(*, as_json: bool, level: str = "info") -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(levels[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", LossyStream(sys.stderr))),
         cache_logger_on_first_use=True,
     )
 

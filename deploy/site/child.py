@@ -17,6 +17,9 @@ from deploy.site.supervision import ChildState, Phase, Step, Trigger, advance
 from shared.clock import Clock
 
 PROBE_EVERY_S = 0.1
+# A fault that passes by itself, as a moment of overload does, is no reason to interrupt anything.
+FAULT_LOOK_EVERY_S = 5.0
+FAULTS_IN_A_ROW = 3
 # A child has one exit, one answer and a few orders in flight; more would be a defect.
 TRIGGERS_MAX = 64
 TAIL_LINES = 12
@@ -153,6 +156,19 @@ class Child:
                 break
             await asyncio.sleep(PROBE_EVERY_S)
         await self._triggers.put((Trigger.ANSWERED, run))
+        fault = await self._lasting_fault()
+        self._around.announcer.child(self.spec.name, "unwell", f"{fault}; it is started again")
+        await self._triggers.put((Trigger.UNWELL, run))
+
+    async def _lasting_fault(self) -> str:
+        """Return the fault that was found FAULTS_IN_A_ROW times, whenever that is."""
+        found = 0
+        while True:
+            await asyncio.sleep(FAULT_LOOK_EVERY_S)
+            fault = await self.spec.fault()
+            found = found + 1 if fault else 0
+            if fault and found >= FAULTS_IN_A_ROW:
+                return fault
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.returncode is None:

@@ -54,6 +54,10 @@ async def _at_once() -> bool:
     return True
 
 
+async def _never() -> str | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class ChildSpec:
     """One row of the table of children."""
@@ -62,6 +66,8 @@ class ChildSpec:
     launch: Callable[[], Launch]  # asked before every start
     times: ChildTimes
     answers: Callable[[], Awaitable[bool]] = _at_once  # the readiness probe; it does not raise
+    # Asked again and again while it is ready: what only a new start can cure, or None. No raise.
+    fault: Callable[[], Awaitable[str | None]] = _never
     before_first_start: Callable[[], Awaitable[None]] = nothing  # raises SiteError
     after_first_ready: Callable[[], Awaitable[None]] = nothing  # raises SiteError
     stop_signal: signal.Signals = signal.SIGTERM

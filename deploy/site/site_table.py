@@ -1,5 +1,6 @@
 """The table of a site's children: who they are, what they need, in which order they come and go."""
 
+import shutil
 import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from deploy.site.state_dir import StateDir
 from deploy.site.supervision import ChildTimes
 
 BROKER, CENTRAL, WORKER, EDGE, SIM = "broker", "central", "worker", "edge", "sim"
+
+BROKER_RESTART_FREE_BYTES = 256 * 1024**2  # less, and a new start would meet a full disk again
 
 # Whoever is needed comes first. Within a stage all start at once.
 START_STAGES = ((POSTGRES, BROKER), (CENTRAL,), (WORKER, EDGE), (SIM,))
@@ -106,11 +109,17 @@ def _broker(parts: SiteParts, monitor_port: int) -> ChildSpec:
     async def answers() -> bool:
         return await http_answers("127.0.0.1", monitor_port, "/healthz")
 
+    async def fault() -> str | None:
+        # After a full disk it refuses to store until it is started again, however much is free.
+        has_room = shutil.disk_usage(parts.state.nats).free >= BROKER_RESTART_FREE_BYTES
+        return "it cannot store messages" if has_room and not await answers() else None
+
     return ChildSpec(
         name=BROKER,
         launch=lambda: broker_launch(parts.state.secrets / "broker.conf"),
         times=TIMES[BROKER],
         answers=answers,
+        fault=fault,
     )
 
 

@@ -20,7 +20,7 @@ class Phase(StrEnum):
     WAITING = "waiting"  # not started yet
     STARTING = "starting"  # runs, does not answer yet
     READY = "ready"  # answers
-    ENDING = "ending"  # killed because it did not answer in time
+    ENDING = "ending"  # killed because it did not answer in time, or is unwell
     BACKOFF = "backoff"  # dead, will be started again
     STOPPING = "stopping"  # asked to stop
     STOPPED = "stopped"  # ended because it was asked to
@@ -33,6 +33,7 @@ class Trigger(StrEnum):
     START = "start"
     ANSWERED = "answered"  # its readiness probe succeeded
     EXITED = "exited"
+    UNWELL = "unwell"  # it runs and answers, but only a new start can cure what it has
     OVERDUE = "overdue"  # the deadline of the phase has passed
     STOP = "stop"
 
@@ -81,6 +82,7 @@ TRANSITIONS: dict[tuple[Phase, Trigger], tuple[Phase, tuple[Step, ...]]] = {
     (_P.STARTING, _T.OVERDUE): (_P.ENDING, (Step.KILL,)),
     (_P.STARTING, _T.STOP): (_P.STOPPING, (Step.ASK_TO_STOP,)),
     (_P.READY, _T.EXITED): (_P.BACKOFF, ()),
+    (_P.READY, _T.UNWELL): (_P.ENDING, (Step.KILL,)),
     (_P.READY, _T.STOP): (_P.STOPPING, (Step.ASK_TO_STOP,)),
     (_P.ENDING, _T.EXITED): (_P.BACKOFF, ()),
     (_P.ENDING, _T.STOP): (_P.STOPPING, ()),
@@ -97,10 +99,10 @@ def advance(
 ) -> tuple[ChildState, tuple[Step, ...]]:
     """Return the state after ``trigger`` and the steps to carry out, in order.
 
-    ``run`` is the process that the trigger speaks of (EXITED, ANSWERED); a report about an
-    earlier process changes nothing.
+    ``run`` is the process that the trigger speaks of (EXITED, ANSWERED, UNWELL); a report about
+    an earlier process changes nothing.
     """
-    if trigger in (Trigger.ANSWERED, Trigger.EXITED) and run != state.run:
+    if trigger in (Trigger.ANSWERED, Trigger.EXITED, Trigger.UNWELL) and run != state.run:
         return state, ()
     found = TRANSITIONS.get((state.phase, trigger))
     if found is None:

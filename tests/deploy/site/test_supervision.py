@@ -48,6 +48,16 @@ def test_a_killed_child_comes_back_after_a_pause() -> None:
     assert (again.phase, again.run, steps) == (Phase.STARTING, 2, (Step.SPAWN,))
 
 
+def test_an_unwell_child_is_killed_and_started_again() -> None:
+    ending, steps = advance(READY, Trigger.UNWELL, run=1, now_s=10.0, times=TIMES)
+    assert (ending.phase, steps) == (Phase.ENDING, (Step.KILL,))
+    assert told(ending, Trigger.EXITED, Trigger.OVERDUE, now_s=10.0).phase is Phase.STARTING
+
+
+def test_a_fault_of_an_earlier_process_changes_nothing() -> None:
+    assert advance(READY, Trigger.UNWELL, run=0, now_s=10.0, times=TIMES) == (READY, ())
+
+
 def test_the_pause_grows_with_every_failure_in_a_row_up_to_a_limit() -> None:
     assert [backoff_s(n) for n in (1, 2, 3, 4, 5, 6, 60)] == [
         0.5,
