@@ -17,7 +17,11 @@ _PATTERNS = (
     ("slow_reader", re.compile(r"Slow Consumer", re.IGNORECASE)),
     (
         "store_full",
-        re.compile(r"insufficient (storage|resources)|maximum bytes exceeded", re.IGNORECASE),
+        re.compile(
+            r"insufficient (storage|resources)|maximum bytes exceeded"
+            r"|JetStream failed|no JetStream ack|ack pipeline stopped",
+            re.IGNORECASE,
+        ),
     ),
     ("other", re.compile(r"mid:\d+ ")),
 )

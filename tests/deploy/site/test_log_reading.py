@@ -19,6 +19,7 @@ HEAD = '[7] 2026/11/23 18:25:31.961462 [ERR] 127.0.0.1:45988 - mid:35 - "wxi" - 
         ("maximum payload exceeded: 9500025 vs 9437184", "payload_too_large"),
         ("character not supported for MQTT topics", "bad_topic"),
         ('authentication error - User "nobody"', "bad_login"),
+        ("JetStream failed a pipelined QoS1/2 operation (pi=1): no JetStream ack", "store_full"),
         ("something new in the next version", "other"),
     ],
 )
