@@ -100,10 +100,16 @@ def _edge_status(
 
 
 def _lane_status(held: tuple[int, int], reported: Document) -> LaneStatus:
-    """Return what is known of a lane; the backlog is the edge's own account, as of its report."""
+    """Return what is known of a lane; the backlog is the edge's own account, as of its report.
+
+    Of batches that have come since the report nothing is owed any more.
+    """
     last_held, count = held
+    last_seq = max(reported.get("last_seq", 0), last_held)
+    if count >= last_seq:
+        return LaneStatus(last_seq, count, 0, 0, 0, None)
     return LaneStatus(
-        last_seq=max(reported.get("last_seq", 0), last_held),
+        last_seq=last_seq,
         acked=count,
         backlog_batches=reported.get("backlog_batches", 0),
         backlog_samples=reported.get("backlog_samples", 0),

@@ -57,6 +57,18 @@ async def test_backlog_and_round_trip_are_what_the_edge_last_said(world: Central
     assert edge.broker_refused == {"not_permitted": 4}
 
 
+async def test_what_has_come_since_the_report_is_no_backlog(world: CentralWorld) -> None:
+    grant = await world.session()
+    lane = LaneBacklog(3, 1, 2, 200, 4_000, NOW_MS - 5_000)
+    report = Report(
+        sent_at_ms=NOW_MS, lanes={LANE: lane}, disk_free_bytes=1, rtt_ms=1.0, quarantined={}
+    )
+    await world.inbox.record_report(grant, report, NOW_MS)
+    await world.store(grant, *(batch_of_body(seq, b"x", 1) for seq in (1, 2, 3)))
+    shown = (await only_edge(world)).lanes[LANE]
+    assert (shown.acked, shown.backlog_batches, shown.oldest_unacked_ms) == (3, 0, None)
+
+
 async def test_a_report_kept_by_an_older_central_tells_of_no_broker(world: CentralWorld) -> None:
     grant = await world.session()
     report = Report(sent_at_ms=NOW_MS, lanes={}, disk_free_bytes=1, rtt_ms=1.0, quarantined={})
