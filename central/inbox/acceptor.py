@@ -161,8 +161,8 @@ class WebSocketConnection:
 
     def abort(self) -> None:
         """See `EdgeConnection`."""
-        # Of a connection that is lost already, asyncio's TLS transport (Python 3.11.2) has let go of
-        # what `abort` needs; uvloop's has not.
+        # Of a connection that is lost already, asyncio's TLS transport (Python 3.11.2) has let go
+        # of what `abort` needs; uvloop's has not.
         if self._transport is not None:
             with contextlib.suppress(AttributeError):
                 self._transport.abort()

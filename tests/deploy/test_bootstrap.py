@@ -144,7 +144,7 @@ def test_a_failing_step_shows_the_end_of_its_output(checkout: Path) -> None:
 
 
 def test_a_missing_program_is_named(checkout: Path) -> None:
-    with pytest.raises(BootstrapError, match="no-such-program: (No such file|Permission denied)"):
+    with pytest.raises(BootstrapError, match=r"no-such-program: (No such file|Permission denied)"):
         run_logged(["no-such-program"], checkout, "step", 0)
 
 

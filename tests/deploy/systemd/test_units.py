@@ -110,8 +110,6 @@ def test_accounts_and_folders_are_understood(tool: str, name: str, tmp_path: Pat
         check=False,
     )
     # Only root may give the folders it makes away; everything else is as it will be.
-    complaints = [
-        line for line in report.stderr.splitlines() if "Operation not permitted" not in line
-    ]
-    assert complaints == []
-    assert report.returncode == 0 or os.geteuid() != 0
+    only_ownership = all("Operation not permitted" in line for line in report.stderr.splitlines())
+    without_root = os.geteuid() != 0 and only_ownership
+    assert report.returncode == 0 or without_root, report.stderr
