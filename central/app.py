@@ -158,6 +158,7 @@ class CentralWebProcess:
         gauges.quarantined.set(backlog.quarantined)
         gauges.workers.set(backlog.workers)
         gauges.unpacked_samples.set(backlog.unpacked_samples)
+        gauges.default_rows.set(backlog.default_rows)
 
     async def _watchdog(self) -> None:
         """Say that the loop comes round: requests, edges and sockets all live on it."""

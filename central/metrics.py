@@ -81,6 +81,11 @@ class BacklogMetrics:
             "Samples unpacked by all workers that lived in the last 30 days.",
             registry=registry,
         )
+        self.default_rows = Gauge(
+            "headframe_central_default_partition_rows",
+            "Samples in no partition of their day, as PostgreSQL estimates: wrong clocks or locks.",
+            registry=registry,
+        )
         self.workers = Gauge(
             "headframe_central_workers",
             "Unpacking workers with a fresh heartbeat.",

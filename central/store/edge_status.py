@@ -26,6 +26,7 @@ class Backlog:
     quarantined: int  # batches, ever
     workers: int  # alive
     unpacked_samples: int  # by all workers that are remembered
+    default_rows: int  # samples without a partition of their day; PostgreSQL's estimate
 
 
 async def read_backlog(database: Database) -> Backlog:
@@ -36,7 +37,7 @@ async def read_backlog(database: Database) -> Backlog:
     """
     queries = load_queries("status")
     counted = {"counted_max": COUNTED_MAX}
-    pending, oldest_s = (await database.rows(queries["backlog"], counted))[0]
+    pending, oldest_s, default_rows = (await database.rows(queries["backlog"], counted))[0]
     quarantined = (await database.rows(queries["quarantined"], {}))[0][0]
     workers = WorkerRows(database)
     return Backlog(
@@ -45,6 +46,7 @@ async def read_backlog(database: Database) -> Backlog:
         quarantined=quarantined,
         workers=await workers.running(),
         unpacked_samples=await workers.unpacked_samples(),
+        default_rows=default_rows,
     )
 
 

@@ -93,6 +93,7 @@ class PostgresInbox:
             self._metrics.store_failures.labels("refused").inc()
             raise BatchRefusedError(str(error)) from error
         except StoreError:
+            self._partitions.forget()
             self._metrics.store_failures.labels("unavailable").inc()
             raise
         self._metrics.store_seconds.observe(self._clock.monotonic_s() - started_s)

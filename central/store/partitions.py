@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from psycopg.sql import Composed, Identifier, Literal
 
@@ -16,6 +17,11 @@ from central.store.partition_days import (
     partition_name,
 )
 from central.store.queries import load_queries
+
+# For each statement that moves rows or indexes them; both together stay below the time after
+# which the worker counts as hanging. What takes longer stays in the default partition.
+MOVE_TIMEOUT_S: Final = 40.0
+HURRY: Final = {"move_timeout_ms": round(MOVE_TIMEOUT_S * 1000)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +58,17 @@ class DayPartitions:
         """
         missing = days_with_partition(days - self._known, now_ms)
         for day in sorted(missing):
-            async with self._database.transaction() as connection:
-                await self._create(connection, day)
+            try:
+                async with self._database.transaction() as connection:
+                    await self._create(connection, day)
+            except StoreError:
+                self.forget()
+                raise
             self._known.add(day)
+
+    def forget(self) -> None:
+        """Ask the server again for every day: after a failure it may not be the one it was."""
+        self._known.clear()
 
     async def drop_before(self, day: int) -> list[str]:
         """Drop the inbox's partitions before ``day`` and return their names.
@@ -77,7 +91,7 @@ class DayPartitions:
         found = await fetch(connection, self._sql["attached"], table)
         if (name,) in found:
             return
-        await connection.execute(self._sql["hurry"])
+        await connection.execute(self._sql["hurry"], HURRY)
         for step in ("create", "close_default", "take_from_default", "attach"):
             await connection.execute(self._composed(step, name, day))
 
@@ -95,7 +109,7 @@ class DayPartitions:
         partition = Identifier(name)
         try:
             async with self._database.transaction() as connection:
-                await connection.execute(self._sql["hurry"])
+                await connection.execute(self._sql["hurry"], HURRY)
                 pending = await fetch(
                     connection, self._sql["has_pending"].format(partition=partition), {}
                 )

@@ -6,11 +6,11 @@ a crash of anyone at any moment a batch has either been unpacked or is there as 
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
-from central.errors import DataRefusedError
+from central.errors import DataRefusedError, StoreError
 from central.store.claims import (
     Applied,
     Claim,
@@ -29,14 +29,19 @@ from central.store.partitions import DayPartitions, Partitioned
 from central.store.queries import load_queries
 from central.store.text_escape import escape_text
 from shared.clock import Clock
+from shared.logs import get_log
 
 # Samples of one transaction: a few tenths of a second. Live values behind a backlog wait no longer,
 # and DDL that needs the inbox for a moment gets its turn. A larger batch goes alone.
-SAMPLES_PER_TRANSACTION_MAX = 100_000
+SAMPLES_PER_TRANSACTION_MAX: Final = 100_000
+# After a day's partition could not be made: each attempt may wait for a lock, and others behind it.
+PARTITION_RETRY_S: Final = 10.0
 
 Row = dict[str, Any]
 _EMPTY_MAP = SeriesMap(np.empty(0, np.uint32), np.empty(0, np.int32), np.empty(0, np.uint8))
 Claimed = list[tuple[ClaimKey, int]]  # key and number of samples
+
+_log = get_log("unpacking")
 
 
 class Unpacking:
@@ -47,6 +52,8 @@ class Unpacking:
         self._clock = clock
         self._prepare = prepare
         self._partitions = DayPartitions(database, Partitioned.SAMPLE)
+        self._owed_days: set[int] = set()  # their rows went to the default partition
+        self._make_room_at_s = 0.0
         self._maps: dict[EpochKey, SeriesMap] = {}
         self._sql = load_queries("unpack")
         self._series_sql = load_queries("series")
@@ -65,6 +72,9 @@ class Unpacking:
         except DataRefusedError:
             # One of them holds what PostgreSQL will not take: alone, each shows whether it is it.
             return await self._apply_each([key for key, _ in claimed])
+        except StoreError:
+            self._partitions.forget()
+            raise
 
     async def _apply_each(self, keys: Sequence[ClaimKey]) -> Applied:
         done = Applied()
@@ -126,7 +136,7 @@ class Unpacking:
     async def _write(
         self, connection: Connection, claims: Sequence[Claim], prepared: Prepared
     ) -> None:
-        await self._partitions.ensure(set(prepared.days), self._clock.utc_ms())
+        await self._make_room(prepared.days)
         if prepared.rows:
             async with connection.cursor().copy(self._sql["copy"]) as copy:
                 for piece in prepared.copy:
@@ -136,6 +146,23 @@ class Unpacking:
         poisoned = {poison.key for poison in prepared.poison}
         applied = [claim.key for claim in claims if claim.key not in poisoned]
         await self._settle(connection, applied, "applied")
+
+    async def _make_room(self, days: frozenset[int]) -> None:
+        """Make the partitions of ``days``; a lock that is not free is no reason to unpack nothing.
+
+        Rows go to the default partition then, and move when the partition is made.
+        """
+        self._owed_days |= days
+        now_s = self._clock.monotonic_s()
+        if now_s < self._make_room_at_s:
+            return
+        try:
+            await self._partitions.ensure(self._owed_days, self._clock.utc_ms())
+        except StoreError as error:
+            self._make_room_at_s = now_s + PARTITION_RETRY_S
+            _log.warning("no partition for a day yet: its rows go to the default", error=str(error))
+        else:
+            self._owed_days.clear()
 
     async def _raise_latest(self, connection: Connection, latest: Sequence[LatestRow]) -> None:
         if not latest:

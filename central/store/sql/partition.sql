@@ -2,8 +2,12 @@
 -- Each table has its own: an unpacker has the inbox locked while it waits for a day of samples
 SELECT pg_advisory_xact_lock(hashtextextended('headframe.partition.' || %(table)s, 0));
 
--- hurry: waiting for a table lock stops everyone who comes after us; rather try again later
-SELECT set_config('lock_timeout', '500ms', true);
+-- hurry: waiting for a table lock stops everyone who comes after us; rather try again later.
+-- Moving rows may take longer than other statements. The commit waits for the disk even where
+-- others do not: a partition that is remembered as made must still be there after a crash
+SELECT set_config('lock_timeout', '500ms', true),
+    set_config('statement_timeout', %(move_timeout_ms)s::text, true),
+    set_config('synchronous_commit', 'on', true);
 
 -- attached: the day partitions of a table there are; names sort by day
 SELECT c.relname::text FROM pg_inherits AS h

@@ -31,14 +31,15 @@ JOIN site AS t USING (site_id)
 WHERE t.name = %(site)s
 GROUP BY b.edge_node_id;
 
--- backlog: the same over all sites, for the metrics
+-- backlog: the same over all sites, for the metrics; and samples that have no day partition
 SELECT
     (SELECT count(*) FROM (
         SELECT FROM sync_batch WHERE state = 'received' LIMIT %(counted_max)s
     ) AS counted),
     coalesce(extract(epoch FROM now() - (
         SELECT min(received_at) FROM sync_batch WHERE state = 'received'
-    )), 0)::float8;
+    )), 0)::float8,
+    pg_stat_get_live_tuples('sample_default'::regclass);
 
 -- quarantined: for the metrics
 SELECT count(*) FROM sync_quarantine;

@@ -8,6 +8,7 @@ from shared.sync.frames import LaneBacklog, Report
 from shared.web.site_data import EdgeStatus, LinkState
 from tests.support.central_world import CentralWorld
 from tests.support.edge_data import LANE, NOW_MS, Sample, batch, batch_of_body, entry
+from tests.support.eventually import eventually
 
 
 async def only_edge(world: CentralWorld) -> EdgeStatus:
@@ -87,6 +88,16 @@ async def test_counts_go_down_as_the_inbox_is_unpacked(world: CentralWorld) -> N
     after = await read_backlog(world.database)
     assert (before.pending, after.pending, after.quarantined) == (2, 0, 1)
     assert (await only_edge(world)).inbox_pending == 0
+
+
+async def test_samples_without_a_day_of_their_own_are_counted(world: CentralWorld) -> None:
+    far_ms = NOW_MS + 9 * 86_400_000
+    await world.deliver(batch(1, [Sample(1, far_ms, 1.0)]), series=[entry(1)])
+
+    async def are_counted() -> bool:
+        return (await read_backlog(world.database)).default_rows == 1
+
+    await eventually(are_counted)  # statistics come a moment after the commit
 
 
 async def test_a_missing_worker_is_said_where_people_look(world: CentralWorld) -> None:

@@ -4,9 +4,13 @@ import asyncio
 
 import psycopg
 import pytest
+from psycopg.sql import SQL
 
+from central.config import DatabaseConfig
 from central.errors import StoreError
-from central.store.partitions import DayPartitions, Partitioned
+from central.store.database import Database, fetch
+from central.store.partitions import HURRY, DayPartitions, Partitioned
+from central.store.queries import load_queries
 from tests.support.central_world import CentralWorld
 from tests.support.edge_data import NOW_MS, Sample, batch, batch_of_body, entry
 
@@ -65,6 +69,15 @@ async def test_does_not_wait_for_long_readers_of_the_default_partition(
             await samples_of(world).ensure({TODAY}, NOW_MS)
     await samples_of(world).ensure({TODAY}, NOW_MS)
     assert "sample_d20261123" in await days(world, "sample")
+
+
+async def test_a_partition_is_on_disk_before_it_is_remembered(world: CentralWorld) -> None:
+    careless = Database(DatabaseConfig(url=world.url), application="test", durable=False)
+    async with careless.transaction() as connection:
+        await connection.execute(load_queries("partition")["hurry"], HURRY)
+        shown = await fetch(connection, SQL("SHOW synchronous_commit"), {})
+    await careless.close()
+    assert shown == [("on",)]
 
 
 async def test_old_inbox_days_are_dropped_once_they_are_unpacked(world: CentralWorld) -> None:

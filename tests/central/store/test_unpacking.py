@@ -2,12 +2,13 @@
 
 import asyncio
 
+import psycopg
 import pytest
 
 from central.errors import StoreError
 from central.inbox.unpack import prepare
 from central.store.instants import INSTANT_MS_MAX
-from central.store.unpacking import Unpacking
+from central.store.unpacking import PARTITION_RETRY_S, Unpacking
 from shared.domain.samples import Quality, ValueType
 from shared.ids import Kind
 from tests.support.central_world import CentralWorld
@@ -107,6 +108,37 @@ async def test_rows_leave_the_default_partition_when_their_day_comes(world: Cent
         ("sample_d20261125", tomorrow_ms, "1"),
         ("sample_d20261125", tomorrow_ms + 1, "2"),
     ]
+
+
+async def test_a_lock_that_is_not_free_stops_no_unpacking(world: CentralWorld) -> None:
+    grant = await world.session()
+    with psycopg.connect(world.url, options="-c search_path=headframe") as dump:
+        dump.execute("LOCK TABLE sample_default IN ACCESS SHARE MODE")
+        await world.store(grant, batch(1, [Sample(1, NOW_MS, 1.0)]), series=NUMBER)
+        assert (await world.unpack()).batches == 1
+        assert await rows(world) == [("sample_default", NOW_MS, "1")]
+    world.clock.advance_s(PARTITION_RETRY_S)
+    yesterday_ms = NOW_MS - DAY_MS
+    await world.store(grant, batch(2, [Sample(1, yesterday_ms, 2.0)]))
+    await world.unpack()
+    assert await rows(world) == [
+        ("sample_d20261122", yesterday_ms, "2"),
+        ("sample_d20261123", NOW_MS, "1"),
+    ]
+
+
+async def test_a_partition_that_is_gone_after_a_failure_is_made_again(
+    world: CentralWorld,
+) -> None:
+    grant = await world.deliver(batch(1, [Sample(1, NOW_MS, 1.0)]), series=NUMBER)
+    await world.sql("DROP TABLE sample_d20261123")  # as a crash takes back what was not on disk
+    await world.store(grant, batch(2, [Sample(1, NOW_MS, 2.0)]))
+    await world.sql("ALTER TABLE sync_batch RENAME TO away")
+    with pytest.raises(StoreError):
+        await world.unpack()
+    await world.sql("ALTER TABLE away RENAME TO sync_batch")
+    await world.unpack()
+    assert await rows(world) == [("sample_d20261123", NOW_MS, "2")]
 
 
 async def test_a_batch_is_applied_once_however_often_it_is_asked_for(world: CentralWorld) -> None:
