@@ -216,6 +216,9 @@ def open_reader(file: Path, *, immutable: bool = False) -> Database:
             address, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
         )
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        # It could not checkpoint, but closing would ask for the lock, which its descriptor cannot
+        # have: an error of the disk, as far as SQLite can tell.
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         return Database(file, connection)
 
 
