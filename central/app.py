@@ -16,11 +16,11 @@ from central.inbox.acceptor import start_sync_listener, tls_context
 from central.metrics import CentralMetrics
 from central.store.accounts import PostgresAccounts
 from central.store.address import address_of
+from central.store.chart_limit import CHARTS_AT_ONCE_MAX, ChartLimitedReader
 from central.store.database import Database
 from central.store.edge_status import Backlog, read_backlog
 from central.store.inbox import SESSION_BEAT_S, PostgresInbox
 from central.store.readiness import durability_problem
-from central.store.reads import PostgresReader
 from central.store.refresh_tokens import PostgresRefreshTokens
 from central.store.schema import upgrade_schema
 from shared.access.passwords import PasswordHasher
@@ -30,6 +30,7 @@ from shared.notify import Notifier
 from shared.web.server import serve
 from shared.web.sign_in import SignInStores
 
+INBOX_CONNECTIONS_MAX: Final = 4  # transactions of milliseconds; the commits are the disk's
 MIGRATION_RETRY_S: Final = 0.5  # a refused connection costs nothing; people wait for the page
 START_PATIENCE_S: Final = 30.0  # asked of systemd anew at each attempt to reach PostgreSQL
 GAUGES_EVERY_S: Final = 5.0
@@ -57,8 +58,14 @@ class CentralWebProcess:
         self._notifier = Notifier(environment, clock, pid)
         self._metrics = CentralMetrics()
         self._database = Database(config.database, application="headframe-central")
-        self._reader = PostgresReader(self._database)
-        self._inbox = PostgresInbox(self._database, clock, self._metrics.store)
+        # Acknowledgements and readiness wait for no chart.
+        self._inbox_database = Database(
+            config.database, application="headframe-inbox", connections_max=INBOX_CONNECTIONS_MAX
+        )
+        # One connection at least is left for what is not a chart.
+        charts_at_once_max = min(CHARTS_AT_ONCE_MAX, config.database.pool_size_max - 1)
+        self._reader = ChartLimitedReader(self._database, charts_at_once_max=charts_at_once_max)
+        self._inbox = PostgresInbox(self._inbox_database, clock, self._metrics.store)
         self._web = self._built_web()
         self._stop = asyncio.Event()
         self._migrated = False
@@ -120,7 +127,7 @@ class CentralWebProcess:
         while True:
             try:
                 revision = await asyncio.to_thread(upgrade_schema, address)
-                risk = await durability_problem(self._database)
+                risk = await durability_problem(self._inbox_database)
             except StoreError as error:
                 self._notifier.starting(f"waiting: {error}", patience_s=START_PATIENCE_S)
                 _log.info("waiting for PostgreSQL", problem=str(error))
@@ -143,7 +150,7 @@ class CentralWebProcess:
     async def _gauges(self) -> None:
         while True:
             try:
-                backlog = await read_backlog(self._database)
+                backlog = await read_backlog(self._inbox_database)
             except StoreError:
                 self._metrics.backlog.database_up.set(0)
             else:
@@ -177,7 +184,7 @@ class CentralWebProcess:
                 refresh_tokens=PostgresRefreshTokens(self._database),
             ),
             passwords=PasswordHasher(),
-            readiness={"database": self._database.probe, "schema": self._schema_ready},
+            readiness={"database": self._inbox_database.probe, "schema": self._schema_ready},
         )
         return build_central_web(
             self._config, stores, clock=self._clock, registry=self._metrics.registry
@@ -187,6 +194,7 @@ class CentralWebProcess:
         try:
             async with asyncio.timeout(FAREWELL_TIMEOUT_S):
                 await self._database.close()
+                await self._inbox_database.close()
         except TimeoutError:
             _log.debug("connections were left to the server")
         self._notifier.close()

@@ -15,7 +15,7 @@ class DatabaseConfig(Section):
 
     url: str  # libpq URL or key=value text; a password may come from password_file instead
     password_file: Path | None = None
-    pool_size_max: Annotated[int, Field(ge=2, le=200)] = 10
+    pool_size_max: Annotated[int, Field(ge=2, le=200)] = 10  # per process; the inbox has its own 4
     statement_timeout_s: Annotated[float, Field(gt=0)] = 30.0
 
 

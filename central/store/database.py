@@ -31,11 +31,19 @@ class Database:
     for work that repeats itself then (unpacking, heartbeats).
     """
 
-    def __init__(self, config: DatabaseConfig, *, application: str, durable: bool = True) -> None:
+    def __init__(
+        self,
+        config: DatabaseConfig,
+        *,
+        application: str,
+        durable: bool = True,
+        connections_max: int | None = None,
+    ) -> None:
+        """Connect nothing yet; ``connections_max`` is the configured size unless given."""
         self._address = address_with_settings(
             address_of(config), config, application, durable=durable
         )
-        self._pool = ConnectionPool(self._connect, size_max=config.pool_size_max)
+        self._pool = ConnectionPool(self._connect, size_max=connections_max or config.pool_size_max)
 
     async def close(self) -> None:
         """Close all connections; those in use when they come back."""

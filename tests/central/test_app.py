@@ -54,6 +54,17 @@ async def test_migrates_serves_and_shows_the_backlog(tmp_path: Path, world: Cent
         assert await metric(site, "headframe_central_workers") == 0.0
 
 
+async def test_the_inbox_shares_no_connection_with_charts(
+    tmp_path: Path, world: CentralWorld
+) -> None:
+    async with serving(central_site(tmp_path, world.url)):
+        names = await world.sql(
+            "SELECT DISTINCT application_name FROM pg_stat_activity"
+            " WHERE datname = current_database()"
+        )
+    assert {"headframe-central", "headframe-inbox"} <= set(names)
+
+
 async def test_is_not_ready_while_its_schema_is_missing(
     tmp_path: Path, empty_database_url: str
 ) -> None:
