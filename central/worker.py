@@ -116,11 +116,10 @@ class UnpackWorker:
                 pace = pace.after_failure()
                 await self._sleep(pace.pause_s)
                 continue
-            took_all = applied.batches < pace.batches
             pace = pace.after_success(self._config.worker.batches_per_transaction_max)
             if not applied:
                 await self._sleep(SAFETY_POLL_S)
-            elif took_all:
+            elif not applied.more:
                 await asyncio.sleep(COMPANY_S)
 
     async def _unpack_once(self, pace: Pace) -> Applied | None:

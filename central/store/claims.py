@@ -88,6 +88,7 @@ class Applied:
     batches: int = 0
     rows: int = 0
     quarantined: tuple[Poison, ...] = field(default=())
+    more: bool = False  # others may have been waiting: a limit ended the claim, not the inbox
 
     def __bool__(self) -> bool:
         """Tell whether there was anything to do."""
@@ -98,4 +99,5 @@ class Applied:
             self.batches + other.batches,
             self.rows + other.rows,
             self.quarantined + other.quarantined,
+            self.more or other.more,
         )

@@ -77,7 +77,7 @@ class Unpacking:
             raise
 
     async def _apply_each(self, keys: Sequence[ClaimKey]) -> Applied:
-        done = Applied()
+        done = Applied(more=True)  # nobody looked behind them
         for key in keys:
             try:
                 done += await self._transact("claim_one", _key_parameters(key), [])
@@ -107,7 +107,10 @@ class Unpacking:
             prepared = await asyncio.to_thread(self._prepare, claims, maps)
             await self._write(connection, claims, prepared)
         return Applied(
-            len(claims) - len(prepared.poison), prepared.rows, quarantined=prepared.poison
+            len(claims) - len(prepared.poison),
+            prepared.rows,
+            quarantined=prepared.poison,
+            more=len(claimed) < len(rows) or len(rows) == parameters.get("batches_max"),
         )
 
     async def _read(self, connection: Connection, claimed: Claimed) -> list[Claim]:

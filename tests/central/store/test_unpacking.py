@@ -8,7 +8,11 @@ import pytest
 from central.errors import StoreError
 from central.inbox.unpack import prepare
 from central.store.instants import INSTANT_MS_MAX
-from central.store.unpacking import PARTITION_RETRY_S, Unpacking
+from central.store.unpacking import (
+    PARTITION_RETRY_S,
+    SAMPLES_PER_TRANSACTION_MAX,
+    Unpacking,
+)
 from shared.domain.samples import Quality, ValueType
 from shared.ids import Kind
 from tests.support.central_world import CentralWorld
@@ -146,6 +150,23 @@ async def test_a_batch_is_applied_once_however_often_it_is_asked_for(world: Cent
     assert not await world.unpack()
     assert await world.sql("SELECT count(*) FROM sample") == [1]
     assert await world.sql("SELECT state FROM sync_batch") == ["applied"]
+
+
+async def test_says_whether_more_was_waiting(world: CentralWorld) -> None:
+    grant = await world.session()
+    half = SAMPLES_PER_TRANSACTION_MAX // 2 + 1
+    large = [Sample(1, NOW_MS + n, 1.0) for n in range(half)]
+    await world.store(grant, batch(1, large), batch(2, large), series=NUMBER)
+    cut_by_samples = await world.unpacking.apply_next(batches_max=9)
+    took_all = await world.unpacking.apply_next(batches_max=9)
+    assert [(each.batches, each.more) for each in (cut_by_samples, took_all)] == [
+        (1, True),
+        (1, False),
+    ]
+    small = [batch(seq, [Sample(1, NOW_MS, 1.0)]) for seq in (3, 4, 5)]
+    await world.store(grant, *small)
+    cut_by_batches = await world.unpacking.apply_next(batches_max=2)
+    assert (cut_by_batches.batches, cut_by_batches.more) == (2, True)
 
 
 async def test_unpackers_side_by_side_share_the_work(world: CentralWorld) -> None:
