@@ -290,9 +290,15 @@ class Conversation:
             self._has_report.clear()
             report, grant = self._report, self.grant
             if report is not None and grant is not None:
-                with contextlib.suppress(StoreError):  # the next one comes in seconds
-                    now_ms = self._with.clock.utc_ms()
-                    await self._with.store.record_report(grant, report, now_ms)
+                await self._keep_report(grant, report)
+
+    async def _keep_report(self, grant: SessionGrant, report: Report) -> None:
+        try:
+            await self._with.store.record_report(grant, report, self._with.clock.utc_ms())
+        except StoreError:
+            return  # the next one comes in seconds
+        except Exception:  # noqa: BLE001 what is for people to look at stops no data
+            _log.exception("keeping a report failed", edge=str(self.session.identity))
 
     # The end.
 

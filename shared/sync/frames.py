@@ -27,6 +27,7 @@ LANES_MAX = 8  # five are planned: alerts, control, telemetry, files, and room
 REPORTED_REASONS_MAX = 64  # of refusals; about twenty are in use
 SAMPLES_PER_BATCH_MAX = 10_000_000
 CREDIT_MAX_BYTES = 2**62
+RTT_MAX_MS = 86_400_000  # a day; infinity is no JSON and no round trip
 
 # What a frame takes from the credit: its body and a flat price for the objects it becomes, so
 # that a flood of empty batches is as bounded in memory as a flood of big ones.
@@ -194,7 +195,7 @@ class Report(Struct, frozen=True, array_like=True, kw_only=True, tag=8):
     sent_at_ms: _Int64
     lanes: Annotated[dict[_Lane, LaneBacklog], Meta(max_length=LANES_MAX)]
     disk_free_bytes: _Count
-    rtt_ms: Annotated[float, Meta(ge=0)] | None
+    rtt_ms: Annotated[float, Meta(ge=0, le=RTT_MAX_MS)] | None
     quarantined: _CountByReason
     broker_refused: _CountByReason = {}  # never reached the edge; absent from an older one
 

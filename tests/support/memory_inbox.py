@@ -109,6 +109,7 @@ class MemoryInboxStore:
         self.database = database or MemoryDatabase()
         self.is_down = False  # StoreError from everything
         self.bug: Exception | None = None  # raised by the next store call, once
+        self.report_bug: Exception | None = None  # raised by the next report, once
         self.gate = asyncio.Event()  # store calls wait for it; set unless a test clears it
         self.gate.set()
         self.reports: list[Report] = []
@@ -143,6 +144,9 @@ class MemoryInboxStore:
         """See `InboxStore`."""
         del grant, now_ms
         self._check_up()
+        bug, self.report_bug = self.report_bug, None
+        if bug:
+            raise bug
         self.reports.append(report)
 
     async def session_closed(self, grant: SessionGrant, now_ms: int) -> None:

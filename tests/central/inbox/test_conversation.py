@@ -8,7 +8,7 @@ from random import random
 
 from prometheus_client import CollectorRegistry
 
-from central.errors import ConnectionEndedError
+from central.errors import ConnectionEndedError, DataRefusedError
 from central.inbox import events
 from central.inbox.conversation import FRAMES_UNSENT_MAX, Conversation, Surroundings
 from central.inbox.session import InboxSession, SessionLimits
@@ -198,6 +198,18 @@ async def test_reports_that_cannot_be_kept_harm_nothing() -> None:
         store.is_down = False
         edge.say(report, make_batch(1))
         await until(lambda: edge.has(Ack))
+
+
+async def test_a_report_the_database_refuses_ends_no_session() -> None:
+    store = MemoryInboxStore()
+    report = Report(sent_at_ms=0, lanes={}, disk_free_bytes=0, rtt_ms=None, quarantined={})
+    async with talking(store) as (edge, _):
+        await welcomed(edge)
+        store.report_bug = DataRefusedError("no JSON")
+        edge.say(report)
+        await until(lambda: store.report_bug is None)
+        edge.say(report, make_batch(1))
+        await until(lambda: edge.has(Ack) and bool(store.reports))
 
 
 async def test_an_unforeseen_error_of_the_store_refuses_that_batch_only() -> None:

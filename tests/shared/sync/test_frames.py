@@ -10,6 +10,7 @@ from shared.sync.frames import (
     BATCH_COST_BYTES,
     BODY_SIZE_MAX_BYTES,
     FRAME_SIZE_MAX_BYTES,
+    RTT_MAX_MS,
     SERIES_COST_BYTES,
     SERIES_PER_FRAME_MAX,
     UNIT_LENGTH_MAX,
@@ -112,6 +113,12 @@ def test_a_report_of_an_older_edge_tells_of_no_broker() -> None:
     )
     assert isinstance(older, Report)
     assert older.broker_refused == {}
+
+
+@pytest.mark.parametrize("rtt_ms", [float("inf"), float("nan"), -1.0, RTT_MAX_MS + 1.0])
+def test_a_round_trip_is_a_time(rtt_ms: float) -> None:
+    with pytest.raises(FrameError, match="float"):
+        decode_frame(msgspec.msgpack.encode([8, 1, {}, 1, rtt_ms, {}]))
 
 
 @pytest.mark.parametrize("frame", EVERY_FRAME, ids=lambda frame: type(frame).__name__)
