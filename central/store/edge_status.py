@@ -104,17 +104,20 @@ def _edge_status(
 def _lane_status(held: tuple[int, int], reported: Document) -> LaneStatus:
     """Return what is known of a lane; the backlog is the edge's own account, as of its report.
 
-    Of batches that have come since the report nothing is owed any more.
+    Of batches that have come since the report nothing is owed any more; samples and bytes are
+    taken to be spread evenly over those that the report counted.
     """
     last_held, count = held
     last_seq = max(reported.get("last_seq", 0), last_held)
-    if count >= last_seq:
+    counted = reported.get("backlog_batches", 0)
+    owed = min(counted, counted + reported.get("acked", 0) - count)
+    if owed <= 0:
         return LaneStatus(last_seq, count, 0, 0, 0, None)
     return LaneStatus(
         last_seq=last_seq,
         acked=count,
-        backlog_batches=reported.get("backlog_batches", 0),
-        backlog_samples=reported.get("backlog_samples", 0),
-        backlog_bytes=reported.get("backlog_bytes", 0),
+        backlog_batches=owed,
+        backlog_samples=reported.get("backlog_samples", 0) * owed // counted,
+        backlog_bytes=reported.get("backlog_bytes", 0) * owed // counted,
         oldest_unacked_ms=reported.get("oldest_ms"),
     )

@@ -2,6 +2,8 @@
 
 from uuid import UUID, uuid4
 
+import pytest
+
 from central.store.edge_status import read_backlog
 from central.store.workers import WorkerIdentity, WorkerRows, WorkTotal
 from shared.sync.frames import LaneBacklog, Report
@@ -68,6 +70,25 @@ async def test_what_has_come_since_the_report_is_no_backlog(world: CentralWorld)
     await world.store(grant, *(batch_of_body(seq, b"x", 1) for seq in (1, 2, 3)))
     shown = (await only_edge(world)).lanes[LANE]
     assert (shown.acked, shown.backlog_batches, shown.oldest_unacked_ms) == (3, 0, None)
+
+
+@pytest.mark.parametrize(
+    ("held_since", "backlog"),
+    [((), (2, 200, 4_000)), ((4,), (1, 100, 2_000)), ((4, 5), (0, 0, 0))],
+)
+async def test_a_number_that_was_lost_keeps_no_backlog_alive(
+    world: CentralWorld, held_since: tuple[int, ...], backlog: tuple[int, int, int]
+) -> None:
+    grant = await world.session()
+    await world.store(grant, batch_of_body(1, b"x", 1), batch_of_body(3, b"x", 1))  # 2 is lost
+    lane = LaneBacklog(5, 2, 2, 200, 4_000, NOW_MS - 5_000)
+    report = Report(
+        sent_at_ms=NOW_MS, lanes={LANE: lane}, disk_free_bytes=1, rtt_ms=1.0, quarantined={}
+    )
+    await world.inbox.record_report(grant, report, NOW_MS)
+    await world.store(grant, *(batch_of_body(seq, b"x", 1) for seq in held_since))
+    shown = (await only_edge(world)).lanes[LANE]
+    assert (shown.backlog_batches, shown.backlog_samples, shown.backlog_bytes) == backlog
 
 
 async def test_a_report_kept_by_an_older_central_tells_of_no_broker(world: CentralWorld) -> None:
