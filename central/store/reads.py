@@ -16,7 +16,7 @@ from central.store.instants import clamped
 from central.store.queries import load_queries
 from central.store.series_family import Entry, Family, family_of, point_value, value_expression
 from central.store.text_escape import escape_text, unescape_text
-from shared.domain.samples import LatestValue, Series, Value, ValueType
+from shared.domain.samples import NO_BOUND_MS, LatestValue, Series, Value, ValueType
 from shared.domain.telemetry import (
     Aggregate,
     TelemetryQuery,
@@ -137,10 +137,12 @@ class PostgresReader:
 
 
 def latest_value(row: Row) -> LatestValue:
-    """Return site, kind, asset, metric, unit, type, ts, v, i, s, q as a value."""
-    ts_ms, v, i, s, q = row[6:]
+    """Return site, kind, asset, metric, unit, type, ts, rank, v, i, s, q as a value."""
+    ts_ms, ranked_ms, v, i, s, q = row[6:]
     series = _series(row[:6])
-    return LatestValue(series, ts_ms, _value(series.value_type, v, i, s), q & 0xFFFF)
+    # A rank before the device's time is when the edge received it; otherwise that is not known.
+    received_ms = ranked_ms if ranked_ms < ts_ms else NO_BOUND_MS
+    return LatestValue(series, ts_ms, _value(series.value_type, v, i, s), q & 0xFFFF, received_ms)
 
 
 @lru_cache(SERIES_REMEMBERED_MAX)  # a live page has the same ones read ten times a second

@@ -78,4 +78,4 @@ def _has_all(words: Sequence[str], key: SeriesKey) -> bool:
 
 def _recency(series_ix: int, newest: NewestValue) -> tuple[int, int]:
     value = newest(series_ix)
-    return (value.ts_ms if value is not None else -(2**63), series_ix)
+    return (value.ranked_ms if value is not None else -(2**63), series_ix)

@@ -1,13 +1,14 @@
-"""The newest value of every series, by device time. Owns what "current" means; does no I/O.
+"""The newest value of every series. Owns what "current" means; does no I/O.
 
-Backfill never shows as current: a sample replaces another only when its device time is not older.
+Newest is by device time, but no later than when the edge received it: backfill never shows as
+current, and a device whose clock runs ahead hides nothing that is measured later.
 The snapshot is fed after the commit, so nothing is shown that a power cut could take back.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain
 
-from shared.domain.samples import LatestValue, Series, Value
+from shared.domain.samples import NO_BOUND_MS, LatestValue, Series, Value
 from shared.ids import Kind
 
 _NEVER_MS = -(2**63)  # older than every time a device can send
@@ -24,6 +25,9 @@ class LiveSnapshot:
         self._series_max = series_max
         self._series: list[Series | None] = [None]  # index 0 is never used
         self._ts_ms: list[int] = [_NEVER_MS]
+        self._received_ms: list[int] = [NO_BOUND_MS]
+        self._ranked_ms: list[int] = [_NEVER_MS]
+        self._newest_received_ms = _NEVER_MS
         self._value: list[Value] = [0.0]
         self._quality: list[int] = [0]
         self._changed: dict[int, int] = {}  # series -> revision, least recently changed first
@@ -54,6 +58,8 @@ class LiveSnapshot:
             raise ValueError(f"the snapshot holds at most {self._series_max} series")
         self._series.append(series)
         self._ts_ms.append(_NEVER_MS)
+        self._received_ms.append(NO_BOUND_MS)
+        self._ranked_ms.append(_NEVER_MS)
         self._value.append(0.0)
         self._quality.append(0)
         name = series.name
@@ -65,18 +71,26 @@ class LiveSnapshot:
         ts_ms: Sequence[int],
         value: Sequence[Value],
         quality: Sequence[int],
+        received_ms: int = NO_BOUND_MS,
     ) -> int:
         """Take committed samples (parallel rows in arrival order); return how many became current.
 
-        Of two samples with the same device time the one that arrived later is current.
+        ``received_ms`` is when the edge had received all of them. Of two samples of the same rank
+        the one that arrived later is current.
         """
         self._revision += 1
-        revision, newest_ms, changed = self._revision, self._ts_ms, self._changed
+        if received_ms < self._newest_received_ms:
+            self._forget_times_after(received_ms)
+        self._newest_received_ms = received_ms
+        revision, held_ms, changed = self._revision, self._ranked_ms, self._changed
         became_current = 0
         for index, at_ms, new, known in zip(series_ix, ts_ms, value, quality, strict=True):
-            if at_ms < newest_ms[index]:
+            ranked_ms = min(at_ms, received_ms)
+            if ranked_ms < held_ms[index]:
                 continue
-            newest_ms[index] = at_ms
+            held_ms[index] = ranked_ms
+            self._ts_ms[index] = at_ms
+            self._received_ms[index] = received_ms
             self._value[index] = new
             self._quality[index] = known
             changed.pop(index, None)  # re-inserted below: the order of the dict is by recency
@@ -117,6 +131,18 @@ class LiveSnapshot:
         """Return the names of all assets of ``kind`` that have a series, in order of appearance."""
         return [asset_id for of_kind, asset_id in self._of_asset if of_kind == kind]
 
+    def _forget_times_after(self, now_ms: int) -> None:
+        """Bound what was received by a clock that has been set back to ``now_ms`` since.
+
+        Such values age from now, and whatever arrives next replaces them.
+        """
+        for index, ranked_ms in enumerate(self._ranked_ms):
+            if ranked_ms > now_ms:
+                self._ranked_ms[index] = _NEVER_MS
+                self._received_ms[index] = now_ms
+                self._changed.pop(index, None)
+                self._changed[index] = self._revision
+
     def _indices(self, kinds: Collection[Kind], asset_id: str | None) -> Iterable[int]:
         if asset_id is not None:
             return chain.from_iterable(self._of_asset.get((kind, asset_id), ()) for kind in kinds)
@@ -131,7 +157,7 @@ class LiveSnapshot:
             if entry is None:
                 continue
             held = newest.get(entry.series.name)
-            if held is None or entry.ts_ms >= held.ts_ms:
+            if held is None or entry.ranked_ms >= held.ranked_ms:
                 newest[entry.series.name] = entry
         return iter(newest.values())
 
@@ -139,4 +165,10 @@ class LiveSnapshot:
         series = self._series[index]
         if series is None or self._ts_ms[index] == _NEVER_MS:
             return None
-        return LatestValue(series, self._ts_ms[index], self._value[index], self._quality[index])
+        return LatestValue(
+            series,
+            self._ts_ms[index],
+            self._value[index],
+            self._quality[index],
+            self._received_ms[index],
+        )

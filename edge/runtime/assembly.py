@@ -5,7 +5,7 @@ learns after the commit, the uplink reads the log.
 """
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -34,7 +34,7 @@ from edge.runtime.gauges import (
     register_process,
 )
 from edge.runtime.readiness import broker_readiness, log_readiness
-from edge.runtime.seeding import NewestRows
+from edge.runtime.seeding import NewestRow
 from edge.runtime.uplink_view import UplinkView
 from edge.uplink.framing import Installation
 from edge.uplink.link import LinkState
@@ -66,7 +66,9 @@ class EdgeParts:
         return LinkState() if self.uplink is None else self.uplink.link
 
 
-def assemble(config: EdgeConfig, journal: Journal, newest: NewestRows, clock: Clock) -> EdgeParts:
+def assemble(
+    config: EdgeConfig, journal: Journal, newest: Sequence[NewestRow], clock: Clock
+) -> EdgeParts:
     """Return the parts, joined and filled with what the log knows; nothing runs yet.
 
     Raises:
@@ -75,7 +77,7 @@ def assemble(config: EdgeConfig, journal: Journal, newest: NewestRows, clock: Cl
     """
     metrics = EdgeMetrics()
     snapshot = _snapshot(journal, newest, config.ingest.series_max)
-    recent = _recent(journal, snapshot, clock)
+    recent = _recent(journal, newest, clock)
     intake = Intake(
         admission=_admission(config, journal, snapshot, metrics, clock),
         log=journal,
@@ -166,26 +168,24 @@ def show(batch: PendingBatch, snapshot: LiveSnapshot, recent: RecentSamples) -> 
     """Bring what a commit made durable into the live snapshot and the recent samples."""
     for series_ix, series in batch.new_series:
         snapshot.add_series(series_ix, series)
-    snapshot.apply(batch.series_ix, batch.ts_ms, batch.value, batch.quality)
+    snapshot.apply(batch.series_ix, batch.ts_ms, batch.value, batch.quality, batch.recv_max_ms)
     recent.append(batch.series_ix, batch.value_type, batch.ts_ms, batch.value)
 
 
-def _recent(journal: Journal, snapshot: LiveSnapshot, clock: Clock) -> RecentSamples:
-    def newest_ms(series_ix: int) -> int | None:
-        value = snapshot.value_of(series_ix)
-        return None if value is None else value.ts_ms
-
+def _recent(journal: Journal, newest: Sequence[NewestRow], clock: Clock) -> RecentSamples:
+    last_ms = {row.series_ix: row.last_ms for row in newest}
     return RecentSamples(
-        known_series=len(journal.series), newest_ms=newest_ms, started_ms=clock.utc_ms()
+        known_series=len(journal.series), newest_ms=last_ms.get, started_ms=clock.utc_ms()
     )
 
 
-def _snapshot(journal: Journal, newest: NewestRows, series_max: int) -> LiveSnapshot:
+def _snapshot(journal: Journal, newest: Sequence[NewestRow], series_max: int) -> LiveSnapshot:
     # A limit that was lowered must not hide series that exist.
     snapshot = LiveSnapshot(series_max=max(series_max, len(journal.series)))
     for series_ix, series in journal.series:
         snapshot.add_series(series_ix, series)
-    snapshot.apply(newest.series_ix, newest.ts_ms, newest.value, newest.quality)
+    for row in newest:
+        snapshot.apply([row.series_ix], [row.ts_ms], [row.value], [row.quality], row.received_ms)
     return snapshot
 
 

@@ -6,7 +6,7 @@ that a supervisor starts it anew; broker and central may be away as long as they
 
 import asyncio
 import gc
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, cast
 
@@ -27,7 +27,7 @@ from edge.runtime.lifecycle import (
     next_phase,
 )
 from edge.runtime.report import report_from_metrics, write_report
-from edge.runtime.seeding import NewestRows, newest_batches, newest_rows
+from edge.runtime.seeding import NewestRow, newest_batches, newest_rows
 from edge.uplink.pump import Uplink
 from shared.clock import Clock
 from shared.errors import CodecError, ConfigurationError
@@ -86,14 +86,14 @@ class EdgeDaemon:
         self._enter(Signal.STAGES_DONE)
         self._report.info("stopped")
 
-    async def _newest(self, journal: Journal) -> NewestRows:
+    async def _newest(self, journal: Journal) -> Sequence[NewestRow]:
         try:
             batches = await newest_batches(journal)
             return await asyncio.to_thread(newest_rows, batches)
         except (EdgeError, CodecError) as error:
             # The page starts empty then; the log itself decides whether it can go on.
             self._report.warning("newest values cannot be read from the log", error=str(error))
-            return NewestRows([], [], [], [])
+            return ()
 
     async def _work(self, parts: EdgeParts) -> None:
         parts.intake.on_beat(self._notifier.beat)

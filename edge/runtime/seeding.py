@@ -5,7 +5,7 @@ reaches back shows again with its next message.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -14,7 +14,7 @@ from edge.log.journal import Journal
 from edge.log.records import TELEMETRY_LANE, StoredBatch
 from shared.codec.body import BODY_SIZE_MAX_BYTES, decode_body
 from shared.codec.columns import SampleColumns
-from shared.domain.samples import Value, ValueType
+from shared.domain.samples import Value, ValueType, replaces
 
 # About 0.3 s of work at start. At two bytes a sample it is half a million of the newest samples.
 SEED_SIZE_MAX_BYTES: Final = 1_048_576
@@ -25,13 +25,20 @@ _STEP_SIZE_MAX_BYTES: Final = _STEP_BATCHES * BODY_SIZE_MAX_BYTES
 
 
 @dataclass(frozen=True, slots=True)
-class NewestRows:
-    """The newest sample of each series, as parallel rows."""
+class NewestRow:
+    """The newest sample of a series, as `shared.domain.samples.LatestValue` ranks them."""
 
-    series_ix: list[int]
-    ts_ms: list[int]
-    value: list[Value]
-    quality: list[int]
+    series_ix: int
+    ts_ms: int
+    value: Value
+    quality: int
+    received_ms: int  # at the edge, or a little later
+    last_ms: int  # the greatest device time of the series, whatever its rank
+
+    @property
+    def ranked_ms(self) -> int:
+        """Return the time by which it is the newest."""
+        return min(self.ts_ms, self.received_ms)
 
 
 async def newest_batches(journal: Journal) -> list[StoredBatch]:
@@ -51,28 +58,30 @@ async def newest_batches(journal: Journal) -> list[StoredBatch]:
     return found
 
 
-def newest_rows(batches: Sequence[StoredBatch]) -> NewestRows:
-    """Return the newest sample of each series in ``batches``; of equal times the later one.
+def newest_rows(batches: Sequence[StoredBatch]) -> list[NewestRow]:
+    """Return the newest sample of each series in ``batches``; of equal ranks the later one.
+
+    In the order of arrival.
 
     Raises:
         CodecError: if a body cannot be decoded.
     """
-    newest: dict[int, tuple[int, Value, int]] = {}
+    newest: dict[int, NewestRow] = {}
     for batch in batches:
-        for series_ix, ts_ms, value, quality in _newest_of(decode_body(batch.body)):
-            held = newest.get(series_ix)
-            if held is None or ts_ms >= held[0]:
-                newest[series_ix] = (ts_ms, value, quality)
-    rows = NewestRows([], [], [], [])
-    for series_ix, (ts_ms, value, quality) in newest.items():
-        rows.series_ix.append(series_ix)
-        rows.ts_ms.append(ts_ms)
-        rows.value.append(value)
-        rows.quality.append(quality)
-    return rows
+        for row in _newest_of(decode_body(batch.body), batch.recv_max_ms):
+            held = newest.get(row.series_ix)
+            if held is None:
+                newest[row.series_ix] = row
+                continue
+            last_ms = max(held.last_ms, row.last_ms)
+            if replaces(row.ranked_ms, row.received_ms, held.ranked_ms):
+                del newest[row.series_ix]  # the order is that of arrival
+                held = row
+            newest[row.series_ix] = replace(held, last_ms=last_ms)
+    return list(newest.values())
 
 
-def _newest_of(columns: SampleColumns) -> Iterator[tuple[int, int, Value, int]]:
+def _newest_of(columns: SampleColumns, received_ms: int) -> Iterator[NewestRow]:
     values: dict[int, list[Value]] = {
         ValueType.NUMBER: columns.number.tolist(),
         ValueType.INTEGER: columns.integer.tolist(),
@@ -81,14 +90,21 @@ def _newest_of(columns: SampleColumns) -> Iterator[tuple[int, int, Value, int]]:
     }
     used = dict.fromkeys(values, 0)
     start = 0
+    ranked_ms = np.minimum(columns.ts_ms, received_ms)
     grouped: Iterator[tuple[int, int, int]] = zip(
         columns.series_ix.tolist(), columns.value_type.tolist(), columns.count.tolist(), strict=True
     )
     for series_ix, value_type, count in grouped:
+        end = start + count
         # The last of equal maxima: search from the end.
-        newest = count - 1 - int(np.argmax(columns.ts_ms[start : start + count][::-1]))
-        value: Value = values[value_type][used[value_type] + newest]
-        row = start + newest
-        yield series_ix, int(columns.ts_ms[row]), value, int(columns.quality[row])
-        start += count
+        row = end - 1 - int(np.argmax(ranked_ms[start:end][::-1]))
+        yield NewestRow(
+            series_ix=series_ix,
+            ts_ms=int(columns.ts_ms[row]),
+            value=values[value_type][used[value_type] + row - start],
+            quality=int(columns.quality[row]),
+            received_ms=received_ms,
+            last_ms=int(columns.ts_ms[start:end].max()),
+        )
+        start = end
         used[value_type] += count

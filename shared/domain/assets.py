@@ -43,7 +43,7 @@ class Asset:
     asset_id: str
     status: str
     presence: Presence
-    ts_ms: int  # of the newest value
+    ts_ms: int  # rank of the newest value: no later than its receipt at the edge
     location: Location | None
     metrics: Mapping[str, LatestValue]
 
@@ -82,7 +82,7 @@ def compose_assets(
         name = value.series.name
         newest = grouped.setdefault((name.site, name.kind, name.asset_id), {})
         held = newest.get(name.metric)
-        if held is None or value.ts_ms >= held.ts_ms:
+        if held is None or value.ranked_ms >= held.ranked_ms:
             newest[name.metric] = value
     return [
         compose_asset(newest, now_ms=now_ms, stale_after_s=stale_after_s)
@@ -99,7 +99,7 @@ def compose_asset(newest: Mapping[str, LatestValue], *, now_ms: int, stale_after
     if not newest:
         raise ValueError("an asset has at least one value")
     name = next(iter(newest.values())).series.name
-    ts_ms = max(value.ts_ms for value in newest.values())
+    ts_ms = max(value.ranked_ms for value in newest.values())
     presence = _presence(newest, ts_ms, now_ms, stale_after_s)
     return Asset(
         site=name.site,
@@ -127,7 +127,7 @@ def _presence(
 ) -> Presence:
     online = newest.get(_ONLINE)
     # A last will counts until the device is heard again.
-    if online is not None and online.value is False and online.ts_ms >= ts_ms:
+    if online is not None and online.value is False and online.ranked_ms >= ts_ms:
         return Presence.OFFLINE
     age = age_s(ts_ms, now_ms)
     if age > stale_after_s * OFFLINE_AFTER_FACTOR:

@@ -10,6 +10,7 @@ from shared.ids import SeriesName
 
 Value = float | int | bool | str
 
+NO_BOUND_MS = 2**63 - 1  # received later than every time a device can send
 TEXT_LENGTH_MAX = 256  # "short strings": a status, a zone, a level; anything longer is a document
 EXACT_FLOAT_INTEGER_MAX = 2**53  # above this a float64 skips integers
 
@@ -53,9 +54,32 @@ class Series:
 
 
 class LatestValue(msgspec.Struct, frozen=True):
-    """The newest sample of a series by device time, not by arrival."""
+    """The newest sample of a series by rank, not by arrival.
+
+    Its rank is its device time, but no later than when the edge received it: a clock that runs
+    ahead neither hides what is measured later nor keeps a value fresh.
+    """
 
     series: Series
     ts_ms: int
     value: Value
     quality: int
+    received_ms: int = NO_BOUND_MS  # edge time, or later; without one the device is believed
+
+    @property
+    def ranked_ms(self) -> int:
+        """Return the time by which it is newer or older than others, and by which it ages."""
+        return min(self.ts_ms, self.received_ms)
+
+    def replaces(self, held: "LatestValue") -> bool:
+        """Tell whether this one, which arrived after ``held``, is current instead of it."""
+        return replaces(self.ranked_ms, self.received_ms, held.ranked_ms)
+
+
+def replaces(ranked_ms: int, received_ms: int, held_ms: int) -> bool:
+    """Tell whether a sample is current instead of one of rank ``held_ms`` that arrived before.
+
+    A rank that lies after the time of a later arrival was taken from a clock since set back; it
+    tells nothing any more, and the later arrival is current.
+    """
+    return ranked_ms >= held_ms or received_ms < held_ms

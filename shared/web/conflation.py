@@ -110,7 +110,7 @@ class LiveState:
             if entry is None:
                 entry = self._assets[key] = _AssetEntry(0, {}, {})
             held = entry.newest.get(name.metric)
-            if held is not None and value.ts_ms < held.ts_ms:
+            if held is not None and not value.replaces(held):
                 continue
             if held is None:
                 self._series += 1

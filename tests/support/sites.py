@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from shared.access.accounts import Account, RefreshToken, Rotation, RotationOutcome
-from shared.domain.samples import LatestValue, Series, Value, ValueType
+from shared.domain.samples import NO_BOUND_MS, LatestValue, Series, Value, ValueType
 from shared.domain.telemetry import (
     Aggregate,
     TelemetryQuery,
@@ -29,11 +29,13 @@ def value_type_of(value: Value) -> ValueType:
             return ValueType.NUMBER
 
 
-def latest_value(name: str, value: Value, ts_ms: int, quality: int = 0) -> LatestValue:
+def latest_value(
+    name: str, value: Value, ts_ms: int, quality: int = 0, received_ms: int = NO_BOUND_MS
+) -> LatestValue:
     """Return a value of the series written ``site/kind/id/metric``."""
     parsed = SeriesName.parse(name)
     series = Series(parsed, quantity_of(parsed.metric).unit, value_type_of(value))
-    return LatestValue(series, ts_ms, value, quality)
+    return LatestValue(series, ts_ms, value, quality, received_ms)
 
 
 @dataclass

@@ -3,7 +3,8 @@ SELECT name FROM site ORDER BY name;
 
 -- latest: one value per name; of several entries under a name (another unit or type) the newest
 SELECT DISTINCT ON (s.kind, s.asset_id, s.metric)
-    s.kind, s.asset_id, s.metric, s.unit, s.value_type, l.ts, l.v, l.i, l.s, l.q
+    s.kind, s.asset_id, s.metric, s.unit, s.value_type,
+    l.ts, l.ranked_at, l.v, l.i, l.s, l.q
 FROM site AS t
 JOIN series AS s USING (site_id)
 JOIN latest AS l USING (site_id, series_id)
@@ -12,7 +13,8 @@ WHERE t.name = %(site)s AND s.kind = ANY(%(kinds)s::text[])
 ORDER BY s.kind, s.asset_id, s.metric, l.ranked_at DESC, l.ts DESC, s.series_id DESC;
 
 -- latest_of: the values behind a notification
-SELECT t.name, s.kind, s.asset_id, s.metric, s.unit, s.value_type, l.ts, l.v, l.i, l.s, l.q
+SELECT t.name, s.kind, s.asset_id, s.metric, s.unit, s.value_type,
+    l.ts, l.ranked_at, l.v, l.i, l.s, l.q
 FROM series AS s
 JOIN site AS t USING (site_id)
 JOIN latest AS l USING (site_id, series_id)

@@ -174,6 +174,16 @@ async def test_latest_gives_one_value_per_name_the_newest(world: CentralWorld) -
     assert list(await world.reader.latest("obuasi", [Kind.SENSOR])) == []
 
 
+async def test_latest_tells_when_a_value_from_the_future_was_received(world: CentralWorld) -> None:
+    samples = [Sample(1, NOW_MS + 200_000, 1.0), Sample(2, NOW_MS - 1, 2.0)]
+    await world.deliver(batch(1, samples, recv_max_ms=NOW_MS), series=[entry(1), entry(2, "b_c")])
+    found = await world.reader.latest("kaduna", [Kind.SENSOR])
+    assert [(value.ts_ms, value.ranked_ms) for value in found] == [
+        (NOW_MS - 1, NOW_MS - 1),
+        (NOW_MS + 200_000, NOW_MS),
+    ]
+
+
 async def test_the_catalogue_is_listed_in_pages_in_code_point_order(world: CentralWorld) -> None:
     metrics = ["b_c", "a_c", "c_c", "ch4_pct"]
     series = [entry(ix, metric) for ix, metric in enumerate(metrics, 1)]

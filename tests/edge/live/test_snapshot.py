@@ -123,3 +123,38 @@ def test_any_order_of_arrival_ends_with_the_same_picture(seed: int) -> None:
         apply(snapshot, *rows[:size])
         del rows[:size]
     assert values(snapshot.latest(ALL)) == {f"gas-{n}": 49.0 * n for n in range(1, 6)}
+
+
+def test_a_device_whose_clock_runs_ahead_hides_nothing_that_comes_later() -> None:
+    snapshot = snapshot_of(series("gas-1"))
+    snapshot.apply([1], [300_100], [9.0], [Quality.FUTURE], 100)
+    assert snapshot.apply([1], [101], [1.0], [0], 101) == 1
+    assert values(snapshot.latest(ALL)) == {"gas-1": 1.0}
+
+
+def test_of_values_from_the_future_the_later_arrival_is_current() -> None:
+    snapshot = snapshot_of(series("gas-1"))
+    snapshot.apply([1, 1], [900, 800], [9.0, 8.0], [Quality.FUTURE] * 2, 100)
+    (shown,) = snapshot.latest(ALL)
+    assert (shown.value, shown.ts_ms, shown.ranked_ms) == (8.0, 800, 100)
+
+
+def test_a_clock_of_the_edge_that_is_set_back_freezes_nothing() -> None:
+    snapshot = snapshot_of(series("gas-1"), series("gas-2"), series("gas-3"))
+    snapshot.apply([1, 2], [3_600_000] * 2, [9.0, 9.0], [0, 0], 3_600_001)
+    snapshot.apply([3], [90], [9.0], [0], 3_600_002)
+    seen = snapshot.revision
+    snapshot.apply([2], [100], [1.0], [0], 101)
+    snapshot.apply([1], [95], [1.0], [0], 102)
+    snapshot.apply([3], [80], [1.0], [0], 103)  # backfill by a clock that was right all along
+    assert values(snapshot.changed_since(seen, ALL)[1]) == {"gas-1": 1.0, "gas-2": 1.0}
+    assert values(snapshot.latest(ALL))["gas-3"] == 9.0
+
+
+def test_a_silent_device_ages_from_when_the_clock_was_set_back() -> None:
+    snapshot = snapshot_of(series("gas-1"), series("gas-2"))
+    snapshot.apply([1], [3_600_000], [9.0], [0], 3_600_001)
+    seen = snapshot.revision
+    snapshot.apply([2], [100], [1.0], [0], 101)
+    aged, other = snapshot.changed_since(seen, ALL)[1]
+    assert (aged.value, aged.ranked_ms, other.ranked_ms) == (9.0, 101, 100)

@@ -28,7 +28,9 @@ async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
     await journal.close()
 
 
-async def store(journal: Journal, *rows: tuple[int, int, Value, int]) -> None:
+async def store(
+    journal: Journal, *rows: tuple[int, int, Value, int], received_ms: int = 1_000
+) -> None:
     await journal.append(
         PendingBatch(
             series_ix=[row[0] for row in rows],
@@ -37,7 +39,7 @@ async def store(journal: Journal, *rows: tuple[int, int, Value, int]) -> None:
             value=[row[2] for row in rows],
             quality=[row[3] for row in rows],
             recv_min_ms=0,
-            recv_max_ms=1,
+            recv_max_ms=received_ms,
             new_series=SERIES if not journal.state().series else (),
         )
     )
@@ -45,8 +47,7 @@ async def store(journal: Journal, *rows: tuple[int, int, Value, int]) -> None:
 
 async def newest(journal: Journal) -> dict[int, tuple[int, Value, int]]:
     rows = newest_rows(await newest_batches(journal))
-    values = zip(rows.ts_ms, rows.value, rows.quality, strict=True)
-    return dict(zip(rows.series_ix, values, strict=True))
+    return {row.series_ix: (row.ts_ms, row.value, row.quality) for row in rows}
 
 
 async def test_an_empty_log_gives_nothing(journal: Journal) -> None:
@@ -68,6 +69,21 @@ async def test_of_equal_times_the_later_arrival(journal: Journal) -> None:
     await store(journal, (1, 100, 1.0, 0), (1, 100, 2.0, 0))
     await store(journal, (1, 100, 3.0, 0), (1, 100, 4.0, 0), (1, 99, 5.0, 0))
     assert await newest(journal) == {1: (100, 4.0, 0)}
+
+
+async def test_a_time_from_the_future_counts_as_the_time_of_its_receipt(journal: Journal) -> None:
+    await store(journal, (1, 9_000, 1.0, 2), (2, 100, "idle", 0), received_ms=150)
+    await store(journal, (1, 160, 2.0, 0), received_ms=160)
+    assert (await newest(journal))[1] == (160, 2.0, 0)
+    rows = newest_rows(await newest_batches(journal))
+    assert {row.series_ix: row.last_ms for row in rows} == {1: 9_000, 2: 100}
+
+
+async def test_what_came_after_the_clock_was_set_back_is_the_newest(journal: Journal) -> None:
+    await store(journal, (1, 9_000, 1.0, 0), (2, 9_000, "idle", 0), received_ms=9_000)
+    await store(journal, (1, 100, 2.0, 0), received_ms=110)
+    rows = newest_rows(await newest_batches(journal))
+    assert [(row.series_ix, row.value) for row in rows] == [(2, "idle"), (1, 2.0)]
 
 
 async def test_reads_back_no_further_than_its_limits(

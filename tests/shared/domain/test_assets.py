@@ -97,3 +97,24 @@ def test_of_two_entries_of_one_metric_the_newer_counts() -> None:
 def test_a_clock_that_runs_ahead_makes_no_negative_age() -> None:
     assert age_s(NOW_MS + 5_000, NOW_MS) == 0.0
     assert age_s(NOW_MS - 1_500, NOW_MS) == 1.5
+
+
+def test_a_value_from_the_future_ages_from_its_receipt() -> None:
+    received_ms = NOW_MS - 31_000
+    ahead = latest_value("kaduna/vehicle/t/fuel_pct", 5.0, NOW_MS + 250_000, 2, received_ms)
+    (asset,) = composed(ahead)
+    assert (asset.presence, asset.ts_ms) == (Presence.STALE, received_ms)
+    assert asset.metrics["fuel_pct"].ts_ms == NOW_MS + 250_000
+
+
+def test_a_last_will_ends_a_device_whose_clock_runs_ahead() -> None:
+    ahead = latest_value("kaduna/vehicle/t/fuel_pct", 5.0, NOW_MS + 250_000, 2, NOW_MS - 10)
+    gone = latest_value("kaduna/vehicle/t/online", value=False, ts_ms=NOW_MS)
+    (asset,) = composed(ahead, gone)
+    assert asset.presence is Presence.OFFLINE
+
+
+def test_of_two_entries_of_one_metric_the_one_heard_later_counts() -> None:
+    ahead = latest_value("kaduna/vehicle/truck-1/fuel_pct", "empty", NOW_MS + 250_000, 2, 5)
+    (asset,) = composed(truck("fuel_pct", 5.0), ahead)
+    assert asset.metrics["fuel_pct"].value == 5.0

@@ -75,6 +75,20 @@ def test_backfill_is_not_live() -> None:
     assert numbers(taken(box)) == [("a", 5, 0)]
 
 
+def test_a_value_from_the_future_hides_nothing_that_comes_later() -> None:
+    state, box = LiveState(), mailbox()
+    publish(state, box, latest_value("kaduna/sensor/a/ch4_pct", 9.0, 300_000, 2, received_ms=5))
+    publish(state, box, value("a", 6))
+    assert numbers(taken(box)) == [("a", 6, 1)]
+
+
+def test_a_clock_that_is_set_back_hides_nothing_that_comes_later() -> None:
+    state, box = LiveState(), mailbox()
+    publish(state, box, latest_value("kaduna/sensor/a/ch4_pct", 9.0, 9_000, received_ms=9_000))
+    publish(state, box, latest_value("kaduna/sensor/a/ch4_pct", 1.0, 10, received_ms=11))
+    assert numbers(taken(box)) == [("a", 1, 1)]
+
+
 def test_an_asset_that_changes_all_the_time_does_not_starve() -> None:
     state, box = LiveState(), mailbox()
     publish(state, box, value("busy", 1))
