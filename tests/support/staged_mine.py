@@ -50,6 +50,8 @@ class Device:
     quality: dict[str, str] = field(default_factory=dict[str, str])
     frozen_ms: int | None = None
     gappy: bool = False
+    fix: tuple[float, float] | None = None  # where it wrongly says it is, in degrees
+    fix_quality: str = "good"
     words: tuple[str, ...] = ()  # what its status says in turn, seven minutes each
 
     def word(self, ts_ms: int) -> str:
@@ -117,9 +119,14 @@ class Device:
     def _location(self, angle: float) -> Json | None:
         if self.zone is None:
             return None
-        lat, lng = self._point(angle)
+        lat, lng = self.fix or self._point(angle)
         coordinates = {"lat": lat, "lng": lng, "altitude_m": 612.0, "accuracy_m": 1.5}
-        return {"coordinates": coordinates, "zone": self.zone, "level": self.level}
+        return {
+            "coordinates": coordinates,
+            "zone": self.zone,
+            "level": self.level,
+            "quality": self.fix_quality,
+        }
 
 
 def small_mine() -> list[Device]:

@@ -22,7 +22,15 @@ function asset(tsMs: number, readings: Record<string, Reading>, changes: Partial
   };
 }
 
-const HERE = { latDeg: 10.5, lngDeg: 7.4, altitudeM: null, accuracyM: null, zone: 'pit', level: 'surface' };
+const HERE = {
+  latDeg: 10.5,
+  lngDeg: 7.4,
+  altitudeM: null,
+  accuracyM: null,
+  zone: 'pit',
+  level: 'surface',
+  flags: [],
+};
 
 describe('merging assets', () => {
   it('takes a newer reading and keeps the others', () => {
@@ -57,6 +65,14 @@ describe('merging assets', () => {
       mergeAsset(known, asset(second * 1000, { ch4_pct: reading(0.4, second * 1000) }));
     }
     expect(known.get('kaduna/sensor/gas-1')!.readings.get('ch4_pct')!.intervalMs).toBe(60_000);
+  });
+
+  it('takes what becomes known against a position, also of an asset that stands', () => {
+    const known = new Map<string, Asset>();
+    mergeAsset(known, asset(1, {}, { place: HERE }));
+    const merged = mergeAsset(known, asset(2, {}, { place: { ...HERE, flags: ['late'] } }));
+    expect(merged).toMatchObject({ moved: false, changed: true });
+    expect(known.get('kaduna/sensor/gas-1')!.place!.flags).toEqual(['late']);
   });
 
   it('keeps zone and level when a position does not name them', () => {

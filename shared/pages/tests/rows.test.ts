@@ -22,7 +22,9 @@ function reading(value: number | string, ageS = 1, flags: string[] = []): Readin
 
 function asset(kind: Kind, id: string, readings: Record<string, Reading>, zone: string | null = null): Asset {
   const place =
-    zone === null ? null : { latDeg: 0, lngDeg: 0, altitudeM: null, accuracyM: null, zone, level: null };
+    zone === null
+      ? null
+      : { latDeg: 0, lngDeg: 0, altitudeM: null, accuracyM: null, zone, level: null, flags: [] };
   const key = `kaduna/${kind}/${id}`;
   const plain = { key, site: 'kaduna', kind, id, name: id, status: 'online', connection: 'online' };
   return { ...plain, tsMs: NOW_MS, place, readings: new Map(Object.entries(readings)) };
@@ -80,6 +82,19 @@ describe('the list of live values', () => {
     const { counts, matching } = listing(MINE, { ...AS_USUAL, search: 'gas' }, NOW_MS, () => null);
     expect(counts).toEqual({ readings: 4, stale: 1, flagged: 1 });
     expect(matching).toBe(2);
+  });
+
+  it('counts a flagged position, and says so where flagged is asked for', () => {
+    const [truck] = MINE;
+    const lost = { ...truck!, place: { ...truck!.place!, flags: ['out_of_range'] } };
+    const { rows, counts } = listing([lost], { ...AS_USUAL, onlyFlagged: true }, NOW_MS, () => null);
+    expect(counts.flagged).toBe(1);
+    expect(rows[0]).toMatchObject({ type: 'group', flagged: 1 });
+    expect(rows[1]).toMatchObject({ type: 'word', text: 'truck-10: position out of range' });
+    expect(listing([lost], AS_USUAL, NOW_MS, () => null).rows.map(({ type }) => type)).toEqual([
+      'group',
+      'reading',
+    ]);
   });
 
   it('keeps a closed group as its heading', () => {

@@ -54,6 +54,16 @@ describe('assets', () => {
     ).toBeNull();
   });
 
+  it('tell what is known against their position, an impossible one also by themselves', () => {
+    const flags = (lat: number, quality?: string): readonly string[] =>
+      parseAsset({ ...SENSOR, location: { coordinates: { lat, lng: 7.4 }, quality } })!.place!.flags;
+    expect([flags(10.5), flags(10.5, 'good'), flags(10.5, 'late')]).toEqual([[], [], ['late']]);
+    expect([flags(100), flags(100, 'late+out_of_range')]).toEqual([
+      ['out_of_range'],
+      ['late', 'out_of_range'],
+    ]);
+  });
+
   it("tell the server's time by their age", () => {
     expect(serverTimeOf(SENSOR)).toBe(Date.UTC(2026, 10, 23, 13, 0, 2));
   });

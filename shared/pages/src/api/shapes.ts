@@ -2,6 +2,7 @@
 
 import { isKind } from '../domain/assets';
 import type { Asset, Place, Reading, Value } from '../domain/assets';
+import { isOnEarth } from '../domain/outlook';
 import { flagNames } from '../domain/quality';
 import type { CountByReason } from '../domain/refusals';
 import { parseTime } from '../domain/times';
@@ -152,7 +153,14 @@ function parsePlace(value: unknown): Place | null {
     accuracyM: numberOr(at['accuracy_m'], null),
     zone: textOr(raw['zone'], null),
     level: textOr(raw['level'], null),
+    flags: placeFlags(raw['quality'], isOnEarth([latDeg, lngDeg])),
   };
+}
+
+/** An impossible position is flagged here as well: an older server sends none of its flags. */
+function placeFlags(quality: unknown, isPossible: boolean): string[] {
+  const flags = flagNames(quality);
+  return isPossible || flags.includes('out_of_range') ? flags : [...flags, 'out_of_range'];
 }
 
 /** Server time in milliseconds by an asset's own `ts` and `age_s`, or null. */

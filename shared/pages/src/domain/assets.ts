@@ -24,6 +24,8 @@ export interface Place {
   accuracyM: number | null;
   zone: string | null;
   level: string | null;
+  /** Names of what is known against the position; empty is good. */
+  flags: readonly string[];
 }
 
 export interface Asset {
@@ -92,6 +94,7 @@ export function mergeAsset(assets: Map<string, Asset>, change: AssetChange): Mer
     known.name = change.name;
     if (change.place !== null) {
       merged.moved = !samePoint(known.place, change.place);
+      merged.changed ||= known.place?.flags.join() !== change.place.flags.join();
       known.place = placeAfter(known.place, change.place);
     }
   }

@@ -95,14 +95,8 @@ const ZONE_POINTS_MAX = 400;
 export class Plan {
   readonly #segments = new Map<string, [LatLng, LatLng]>();
   readonly #zones = new Map<string, Map<string, LatLng>>();
-  #bounds: Bounds | null = null;
   /** Counts what was new: whoever draws the plan draws it again when this changes. */
   version = 0;
-
-  /** The box around all roads, or null while there is none. */
-  get bounds(): Bounds | null {
-    return this.#bounds;
-  }
 
   /** Takes a move of an asset that drives; false when nothing about it is new. */
   addMove(from: LatLng, to: LatLng): boolean {
@@ -112,7 +106,6 @@ export class Plan {
     const key = ends.join(' ');
     if (ends[0] === ends[1] || this.#segments.has(key)) return false;
     this.#segments.set(key, [from, to]);
-    this.#bounds = around(around(this.#bounds, from), to);
     this.version += 1;
     return true;
   }

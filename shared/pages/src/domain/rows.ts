@@ -3,6 +3,7 @@
 import { isStale } from './age';
 import { KINDS } from './assets';
 import type { Asset, Kind, Reading } from './assets';
+import { flagOf } from './quality';
 
 export type SortBy = 'asset' | 'metric' | 'value' | 'age' | 'quality';
 
@@ -43,6 +44,8 @@ export interface WordRow {
   kind: Kind;
   text: string;
   weight: 'note' | 'warning';
+  /** Whose position it is about; absent when about the kind. */
+  asset?: Asset;
 }
 
 export type Row = ReadingRow | GroupRow | WordRow;
@@ -80,8 +83,14 @@ export type Words = (kind: Kind) => Omit<WordRow, 'type' | 'kind'> | null;
 export function listing(assets: Iterable<Asset>, wish: Wish, nowMs: number, words: Words): Listing {
   const counts: Counts = { readings: 0, stale: 0, flagged: 0 };
   const byKind = new Map<Kind, Candidate[]>();
+  const placesByKind = new Map<Kind, Asset[]>();
   const wanted = searchOf(wish.search);
   for (const asset of assets) {
+    if (asset.place !== null && asset.place.flags.length > 0) {
+      counts.flagged += 1;
+      const places = placesByKind.get(asset.kind) ?? [];
+      if (matches(asset, 'position', wanted)) placesByKind.set(asset.kind, [...places, asset]);
+    }
     for (const candidate of candidatesOf(asset, wish, nowMs, wanted, counts)) {
       const list = byKind.get(asset.kind);
       if (list === undefined) byKind.set(asset.kind, [candidate]);
@@ -92,14 +101,16 @@ export function listing(assets: Iterable<Asset>, wish: Wish, nowMs: number, word
   let matching = 0;
   for (const kind of KINDS) {
     const found = byKind.get(kind) ?? [];
+    const places = placesByKind.get(kind) ?? [];
+    const placeRows = wish.onlyFlagged ? places.map(placeRow) : [];
     matching += found.length;
     const word = words(kind);
-    if (found.length === 0 && (word === null || wanted.length > 0)) continue;
+    if (found.length + placeRows.length === 0 && (word === null || wanted.length > 0)) continue;
     const open = !wish.closed.has(kind);
-    rows.push(groupRow(kind, found, open));
+    rows.push(groupRow(kind, found, places.length, open));
     if (!open) continue;
     if (word !== null) rows.push({ type: 'word', kind, ...word });
-    rows.push(...readingRows(sorted(found, wish)));
+    rows.push(...placeRows, ...readingRows(sorted(found, wish)));
   }
   return { rows, counts, matching };
 }
@@ -166,15 +177,27 @@ function compareValues(a: Reading['value'], b: Reading['value']): number {
   return natural.compare(String(a), String(b));
 }
 
-function groupRow(kind: Kind, found: readonly Candidate[], open: boolean): GroupRow {
+function groupRow(kind: Kind, found: readonly Candidate[], flaggedPlaces: number, open: boolean): GroupRow {
   return {
     type: 'group',
     kind,
     assets: new Set(found.map(({ asset }) => asset.key)).size,
     readings: found.length,
     stale: found.filter(({ stale }) => stale).length,
-    flagged: found.filter(({ reading }) => reading.flags.length > 0).length,
+    flagged: found.filter(({ reading }) => reading.flags.length > 0).length + flaggedPlaces,
     open,
+  };
+}
+
+/** A position is no reading of its own: what is known against it stands as a sentence. */
+function placeRow(asset: Asset): WordRow {
+  const labels = asset.place!.flags.map((name) => flagOf(name).label).join(', ');
+  return {
+    type: 'word',
+    kind: asset.kind,
+    text: `${asset.name}: position ${labels}`,
+    weight: 'warning',
+    asset,
   };
 }
 

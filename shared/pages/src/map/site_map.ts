@@ -11,6 +11,8 @@ import {
   northernEdge,
 } from '../domain/geography';
 import type { Bounds, LatLng, Plan } from '../domain/geography';
+import { isWithin, pointOf } from '../domain/outlook';
+import type { Outlook, Reach } from '../domain/outlook';
 import { AssetMarker } from './marker';
 import { lookOf } from './symbols';
 
@@ -28,6 +30,7 @@ const TRAIL_KINDS = new Set(['vehicle', 'worker']);
 
 export interface Scene {
   assets: readonly Asset[];
+  outlook: Outlook;
   plan: Plan;
   trailOf: (key: string) => readonly { tsMs: number; at: LatLng }[];
   selected: string | null;
@@ -46,6 +49,7 @@ export class SiteMap {
   readonly #onPick: (key: string) => void;
   #zoneNames: { name: L.Marker; text: string }[] = [];
   #plan = '';
+  #roadBounds: Bounds | null = null;
   #isPlaced = false;
   /** Until the reader moves the map, it shows the whole site, also as it grows. */
   #showsAll = true;
@@ -91,9 +95,9 @@ export class SiteMap {
     else this.#map.zoomOut(-steps);
   }
 
-  /** Shows everything that has a position, and the roads. */
+  /** Shows the site: its roads, and everything with a position that belongs to it. */
   fit(scene: Scene): void {
-    const box = extent(scene);
+    const box = this.#extent(scene);
     if (box === null) return;
     const bounds = L.latLngBounds([box.south, box.west], [box.north, box.east]);
     this.#map.fitBounds(bounds, { padding: [44, 44], maxZoom: ZOOM_FIT_MAX, animate: this.#isPlaced });
@@ -102,9 +106,9 @@ export class SiteMap {
   }
 
   draw(scene: Scene): void {
-    const shown = shownAssets(scene);
-    if (this.#showsAll && !scene.following && this.#isCut(extent(scene))) this.fit(scene);
+    const shown = shownAssets(scene).filter((asset) => pointOf(asset) !== null);
     this.#drawPlan(scene);
+    if (this.#showsAll && !scene.following && this.#isCut(this.#extent(scene))) this.fit(scene);
     this.#drawAssets(scene, shown);
     const chosen = scene.following ? shown.find(({ key }) => key === scene.selected) : undefined;
     if (chosen?.place) this.#keepInView([chosen.place.latDeg, chosen.place.lngDeg]);
@@ -112,11 +116,19 @@ export class SiteMap {
 
   /** Brings an asset into view, where it is not yet. */
   reveal(asset: Asset): void {
-    if (asset.place === null) return;
-    const at = L.latLng(asset.place.latDeg, asset.place.lngDeg);
+    const point = pointOf(asset);
+    if (point === null) return;
+    const at = L.latLng(point[0], point[1]);
     if (this.#map.getBounds().pad(-0.1).contains(at)) return;
     this.#showsAll = false;
     this.#map.panTo(at);
+  }
+
+  /** The box around roads and positions, or null while there is neither. */
+  #extent({ outlook, level }: Scene): Bounds | null {
+    const leading = shownAssets({ assets: outlook.leading, level });
+    const points = leading.map((asset) => pointOf(asset)).filter((point) => point !== null);
+    return points.reduce<Bounds | null>(around, level === null ? this.#roadBounds : null);
   }
 
   #isCut(box: Bounds | null): boolean {
@@ -187,7 +199,9 @@ export class SiteMap {
 
   #drawTrail(asset: Asset, scene: Scene, isSelected: boolean): void {
     const fromMs = isSelected ? 0 : asset.tsMs - TRAIL_MS;
-    const recent = scene.trailOf(asset.key).filter(({ tsMs }) => tsMs >= fromMs);
+    const { reach, astray } = scene.outlook;
+    const bounds = astray.includes(asset) ? null : reach; // one bad fix draws no line across the map
+    const recent = scene.trailOf(asset.key).filter(({ tsMs, at }) => tsMs >= fromMs && isWithin(bounds, at));
     let trail = this.#trails.get(asset.key);
     if (trail === undefined) {
       trail = L.polyline([], { className: `trail ${asset.kind}`, interactive: false }).addTo(this.#map);
@@ -197,16 +211,19 @@ export class SiteMap {
     trail.getElement()?.classList.toggle('selected', isSelected);
   }
 
-  #drawPlan({ plan, level }: Scene): void {
-    const wanted = `${plan.version} ${level ?? ''}`;
+  #drawPlan({ plan, level, outlook: { reach } }: Scene): void {
+    const wanted = `${plan.version} ${level ?? ''} ${coarseText(reach)}`;
     if (wanted === this.#plan) return;
     this.#plan = wanted;
-    this.#roads.setLatLngs(plan.segments().map((ends) => ends.map(([lat, lng]) => L.latLng(lat, lng))));
+    const roads = plan.segments().filter((ends) => ends.every((end) => isWithin(reach, end)));
+    this.#roads.setLatLngs(roads.map((ends) => ends.map(([lat, lng]) => L.latLng(lat, lng))));
+    this.#roadBounds = roads.flat().reduce<Bounds | null>(around, null);
     this.#zones.clearLayers();
     this.#zoneNames = [];
     for (const zone of plan.zones()) {
       if (level !== null && zone.level !== level) continue;
-      const outline = hull(zone.points) as [number, number][];
+      const outline = hull(zone.points.filter((point) => isWithin(reach, point))) as [number, number][];
+      if (outline.length === 0) continue;
       if (outline.length > 2)
         L.polygon(outline, { className: 'zone', interactive: false }).addTo(this.#zones);
       const [lat, lng] = northernEdge(outline);
@@ -257,12 +274,11 @@ export class SiteMap {
   }
 }
 
-/** The box around roads and positions, or null while there is neither. */
-function extent(scene: Scene): Bounds | null {
-  const points = shownAssets(scene).flatMap(({ place }): LatLng[] =>
-    place === null ? [] : [[place.latDeg, place.lngDeg]],
-  );
-  return points.reduce<Bounds | null>(around, scene.level === null ? scene.plan.bounds : null);
+/** Changes with the reach only when that moves by a kilometre or so: the plan is not drawn anew for less. */
+function coarseText(reach: Reach | null): string {
+  if (reach === null) return '';
+  const [latDeg, lngDeg] = reach.centre;
+  return `${latDeg.toFixed(2)} ${lngDeg.toFixed(2)} ${Math.round(reach.limitM / 1_000)}`;
 }
 
 /** The assets with a position on the level that is looked at. */

@@ -7,6 +7,7 @@ import { degreeText } from '../domain/geography';
 import { metricLabel, numberText, valueText } from '../domain/quantities';
 import { LOOK_WORDS, SHAPES, headingOf, lookOf } from '../map/symbols';
 import { toggleCharted } from '../state/view';
+import { Flags } from './flags';
 import { Icon } from './marks';
 import { KeySymbol } from './map_key';
 
@@ -30,7 +31,9 @@ export function AssetList({ assets, nowMs, selected, onPick }: ListProps) {
             <button aria-pressed={asset.key === selected} onClick={() => onPick(asset.key)}>
               <KeySymbol shape={SHAPES[asset.kind]} kind={asset.kind} look={look} />
               <span class="asset-name">{asset.name}</span>
-              <span class="muted">{placeText(asset)}</span>
+              <span class="muted">
+                <Flags names={asset.place?.flags ?? []} /> {placeText(asset)}
+              </span>
               <span class={`asset-age ${look}`}>
                 {look === 'stale' || look === 'offline'
                   ? `${LOOK_WORDS[look]} ${ageText(nowMs - asset.tsMs)}`
@@ -96,6 +99,11 @@ export function AssetCard({ asset, nowMs, following, onFollow, onClose }: CardPr
             {place.level !== null && <Item title="Level">{place.level}</Item>}
             <Item title="Latitude">{degreeText(place.latDeg, 1e-5, 'N', 'S')}</Item>
             <Item title="Longitude">{degreeText(place.lngDeg, 1e-5, 'E', 'W')}</Item>
+            {place.flags.length > 0 && (
+              <Item title="Position">
+                <Flags names={place.flags} />
+              </Item>
+            )}
             {place.accuracyM !== null && <Item title="Accuracy">± {place.accuracyM.toFixed(1)} m</Item>}
             {place.altitudeM !== null && (
               <Item title="Altitude">{numberText(Math.round(place.altitudeM))} m</Item>

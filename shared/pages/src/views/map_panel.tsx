@@ -6,6 +6,9 @@ import { SiteMap, shownAssets } from '../map/site_map';
 import type { Scene } from '../map/site_map';
 import { KIND_TITLES } from '../domain/assets';
 import type { Asset } from '../domain/assets';
+import { numberText } from '../domain/quantities';
+import { outlookOf } from '../domain/outlook';
+import { lookOf } from '../map/symbols';
 import { nowMs } from '../state/clock';
 import { assets, catalogueRevision, plan, revision, sourceStates, trailOf } from '../state/live';
 import { startPast } from '../state/tracks_past';
@@ -13,6 +16,8 @@ import { address, go, select, selected, view } from '../state/view';
 import { AssetCard, AssetList } from './asset_list';
 import { MapKey } from './map_key';
 import { Icon } from './marks';
+
+const ASTRAY_NAMED_MAX = 3; // the list holds all
 
 const following = signal(false);
 const listInOverview = signal(false);
@@ -95,7 +100,14 @@ export function MapPanel() {
           />
           {shown.length === 0 && <p class="map-empty">{emptyWords()}</p>}
           <MapKey assets={shown} nowMs={scene.nowMs} />
-          <Refusal />
+          <div class="map-words">
+            <Refusal />
+            <Astray
+              assets={shownAssets({ assets: scene.outlook.astray, level: scene.level })}
+              onList={() => (listInOverview.value = true)}
+              isListed={listed}
+            />
+          </div>
         </div>
         {listed ? (
           <aside class="map-side">
@@ -130,8 +142,11 @@ function Selected() {
 }
 
 function sceneNow(): Scene {
+  const known = [...assets.values()];
+  const isOffline = (asset: Asset): boolean => lookOf(asset, nowMs.value) === 'offline';
   return {
-    assets: [...assets.values()],
+    assets: known,
+    outlook: outlookOf(known, isOffline),
     plan,
     trailOf,
     selected: selected.value,
@@ -201,6 +216,38 @@ function Refusal() {
   if (missing.length === 0) return null;
   const titles = missing.map(([kind]) => KIND_TITLES[kind]);
   return <p class="map-word">{titles.join(', ')} not shown: this account lacks the right.</p>;
+}
+
+/** Names the assets that the view is not fitted to; picking one shows where it says it is. */
+function Astray(props: { assets: readonly Asset[]; onList: () => void; isListed: boolean }) {
+  const { assets: astray } = props;
+  if (astray.length === 0) return null;
+  const named = astray.slice(0, ASTRAY_NAMED_MAX);
+  const others = astray.length - named.length;
+  return (
+    <p class="map-word astray">
+      {numberText(astray.length)} {astray.length === 1 ? 'asset' : 'assets'} far away or without a valid
+      place:
+      {named.map(({ key, name }) => (
+        <button
+          key={key}
+          class="quiet"
+          title="Show its details and where it says it is"
+          onClick={() => pick(key)}
+        >
+          {name}
+        </button>
+      ))}
+      {others > 0 &&
+        (props.isListed ? (
+          <span>and {numberText(others)} more</span>
+        ) : (
+          <button class="quiet" onClick={props.onList}>
+            {numberText(others)} more in the list
+          </button>
+        ))}
+    </p>
+  );
 }
 
 function emptyWords(): string {

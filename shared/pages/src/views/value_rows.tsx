@@ -4,13 +4,13 @@ import { ageText, isStale } from '../domain/age';
 import { KIND_TITLES } from '../domain/assets';
 import type { Asset } from '../domain/assets';
 import { metricLabel, numberText, valueText } from '../domain/quantities';
-import { flagOf } from '../domain/quality';
 import { exactText, zoneText } from '../domain/times';
 import type { GroupRow, ReadingRow, WordRow } from '../domain/rows';
 import { zone } from '../state/clock';
 import { revision } from '../state/live';
 import { charted, toggleCharted } from '../state/view';
 import { lookOf } from '../map/symbols';
+import { Flags } from './flags';
 import { Icon } from './marks';
 import { Sparkline } from './sparkline';
 
@@ -58,31 +58,6 @@ export function WordLine({ row, frame }: { row: WordRow; frame: Frame }) {
         {row.text}
       </span>
     </div>
-  );
-}
-
-/** The weightiest flag by name, the others counted: a row has room for one. */
-function Flags({ names }: { names: readonly string[] }) {
-  const flags = names
-    .map(flagOf)
-    .sort((a, b) => Number(b.weight === 'warning') - Number(a.weight === 'warning'));
-  const [first, ...others] = flags;
-  if (first === undefined) return null;
-  return (
-    <>
-      <span class={`badge ${first.weight}`} title={first.meaning}>
-        {first.label}
-      </span>
-      {others.length > 0 && (
-        <span
-          class={`badge ${others[0]!.weight}`}
-          title={others.map(({ label, meaning }) => `${label}: ${meaning}`).join('\n')}
-        >
-          <span aria-hidden="true">+{others.length}</span>
-          <span class="for-readers">{others.map(({ label }) => label).join(', ')}</span>
-        </span>
-      )}
-    </>
   );
 }
 

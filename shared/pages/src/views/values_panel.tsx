@@ -106,7 +106,8 @@ function Line(props: { row: Row; index: number; isActive: boolean; onActive: (in
 }
 
 function keyOf(row: Row): string {
-  return row.type === 'reading' ? row.series : `${row.type} ${row.kind}`;
+  if (row.type === 'reading') return row.series;
+  return row.type === 'word' && row.asset ? `place ${row.asset.key}` : `${row.type} ${row.kind}`;
 }
 
 function onKey(event: KeyboardEvent, row: Row | undefined): void {
