@@ -89,14 +89,17 @@ async def _read_parts(route: Route, request: web.Request) -> Call:
     path = reading.path(route.path_model, request.match_info)
     body: BaseModel | None = None
     if route.body is not None:
-        body = reading.body(route.body, await _body_value(route, request))
+        body = reading.body(route.body, await _body_value(route, route.body, request))
     reading.refuse_mistakes()
     assert query is not None
     assert path is not None
     return Call(request, parts_of(request), visit_of(request), query, path, body)
 
 
-async def _body_value(route: Route, request: web.Request) -> Any:
+async def _body_value(route: Route, body: type[BaseModel], request: web.Request) -> Any:
+    is_optional = not any(field.is_required() for field in body.model_fields.values())
+    if is_optional and not request.can_read_body:
+        return {}  # nothing was sent, so nothing can have the wrong type
     if request.content_type not in route.body_types:
         expected = " or ".join(route.body_types)
         raise ApiError(415, f"Content-Type must be {expected}, got {request.content_type[:100]}")
@@ -104,7 +107,8 @@ async def _body_value(route: Route, request: web.Request) -> Any:
         async with asyncio.timeout(BODY_TIMEOUT_S):
             if request.content_type == FORM_BODY:
                 return single_values((name, str(text)) for name, text in await _form(request))
-            return decode_json(await request.read())
+            content = await request.read()
+            return {} if is_optional and not content else decode_json(content)
     except TimeoutError as error:
         raise ApiError(408, f"the body did not arrive within {BODY_TIMEOUT_S:g} s") from error
 
@@ -121,6 +125,9 @@ def _render(route: Route, request: web.Request, reply: Reply) -> web.Response:
     if reply.etag is not None:
         headers["ETag"] = reply.etag
         headers["Cache-Control"] = "private, no-cache"
+        wanted = request.headers.get("If-Match")  # comes before If-None-Match: RFC 9110, 13.2.2
+        if wanted is not None and not matches(wanted, reply.etag):
+            raise ApiError(412, "the resource is not in the state that If-Match names")
         if matches(request.headers.get("If-None-Match"), reply.etag):
             return web.Response(status=304, headers=headers)
     if isinstance(reply.data, bytes):

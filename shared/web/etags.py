@@ -16,7 +16,11 @@ def state_etag(*parts: object) -> str:
 
 
 def matches(header: str | None, etag: str) -> bool:
-    """Tell whether an If-None-Match ``header`` names ``etag``, by the weak comparison."""
+    """Tell whether an If-Match or If-None-Match ``header`` names ``etag``, by the weak comparison.
+
+    For If-Match too, where RFC 9110 wants the strong one: every tag here is weak, and the state
+    that a client has read would never match itself.
+    """
     if header is None:
         return False
     if header.strip() == "*":

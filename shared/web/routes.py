@@ -149,6 +149,8 @@ class Route:
             found |= {400, 408, 413, 415}
         if self.query is not NoParameters or self.path_model is not NoParameters:
             found.add(400)
+        if self.has_etag:
+            found.add(412)
         if self.media_type == JSON_BODY:
             found.add(406)
         return tuple(sorted(found))

@@ -159,6 +159,17 @@ async def test_a_machine_that_has_not_changed_is_not_sent_again(world: World) ->
     assert changed.status == 200
 
 
+async def test_a_machine_is_sent_only_in_the_state_that_is_asked_for(world: World) -> None:
+    world.site.add("kaduna/equipment/pump-1/flow_l_min", 412.0, NOW_MS)
+    etag = (await world.get(PUMP, Role.OPERATOR)).headers["ETag"]
+    wishes = [etag, f'"other", {etag}', "*", '"other"']
+    answers = [await world.get(PUMP, Role.OPERATOR, headers={"If-Match": tag}) for tag in wishes]
+    assert [answer.status for answer in answers] == [200, 200, 200, 412]
+    assert answers[-1].body["errors"][0]["code"] == "PRECONDITION_FAILED"
+    both = {"If-Match": '"other"', "If-None-Match": etag}
+    assert (await world.get(PUMP, Role.OPERATOR, headers=both)).status == 412
+
+
 async def test_going_stale_is_a_change(world: World) -> None:
     world.site.add("kaduna/equipment/pump-1/flow_l_min", 412.0, NOW_MS)
     etag = (await world.get(PUMP, Role.OPERATOR)).headers["ETag"]

@@ -56,7 +56,7 @@ def missing(headers: dict[str, str]) -> list[str]:
         ("GET", "/no/such/thing", 404),
         ("DELETE", "/healthz", 405),
         ("GET", "/api/v1/assets/vehicles", 401),
-        ("POST", "/api/v1/auth/token", 415),
+        ("POST", "/api/v1/auth/token", 400),
         ("GET", "/ws/sensors", 400),
     ],
 )

@@ -180,6 +180,29 @@ async def test_signing_out_ends_the_refresh_token(world: World) -> None:
     assert (await refresh(world, grant["refresh_token"])).status == 401
 
 
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ({}, {}),
+        ({"Content-Type": "application/json"}, {}),
+        ({"Content-Type": "application/json"}, {"chunked": True}),
+    ],
+)
+async def test_signing_out_needs_no_body(
+    world: World, kind: dict[str, str], options: dict[str, Any]
+) -> None:
+    headers = {**world.headers(Role.ANALYST), **kind}
+    answer = await world.ask(
+        "POST", "/api/auth/logout", headers=headers, skip_auto_headers=["Content-Type"], **options
+    )
+    assert answer.status == 200
+
+
+async def test_without_a_body_nobody_signs_in(world: World) -> None:
+    answer = await world.ask("POST", TOKEN, skip_auto_headers=["Content-Type"])
+    assert (answer.status, answer.body["error"]) == (400, "invalid_request")
+
+
 async def test_guessing_is_stopped_and_says_until_when(world: World) -> None:
     for _ in range(GUESSES_PER_PAIR):
         await sign_in(world, password="wrong")
