@@ -30,11 +30,12 @@ class SeriesEntry:
 class Source:
     """One device topic: its number, its sequence and its series."""
 
-    __slots__ = ("entries", "newest_ms", "sequence", "source_ix", "topic")
+    __slots__ = ("entries", "newest_ms", "of_asset", "sequence", "source_ix", "topic")
 
-    def __init__(self, source_ix: int, topic: Topic) -> None:
+    def __init__(self, source_ix: int, topic: Topic, of_asset: "list[Source]") -> None:
         self.source_ix = source_ix
         self.topic = topic
+        self.of_asset = of_asset  # every source of its asset, itself too
         self.sequence = SequenceState()
         self.newest_ms: int = -1  # newest device time of this topic
         self.entries: dict[str, SeriesEntry] = {}  # by metric, the type last used
@@ -136,9 +137,10 @@ class Catalogue:
         return taken
 
     def _add_source(self, source_ix: int, text: str, topic: Topic) -> Source:
-        source = Source(source_ix, topic)
+        of_asset = self._of_asset.setdefault((topic.kind, topic.asset_id), [])
+        source = Source(source_ix, topic, of_asset)
+        of_asset.append(source)
         self._sources[text] = source
-        self._of_asset.setdefault((topic.kind, topic.asset_id), []).append(source)
         return source
 
     def _number(self, series: Series) -> int | None:

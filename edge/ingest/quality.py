@@ -15,7 +15,7 @@ from edge.ingest.decoded import DecodedSample, Reason, Refusal
 from edge.ingest.seen import Identity, SeenWindow, identity_of
 from edge.ingest.sequence import IN_ORDER, SequenceVerdict
 from shared.domain.samples import Quality, Value
-from shared.domain.topics import Channel, Topic
+from shared.domain.topics import Channel
 
 _LATE: Final = int(Quality.LATE)
 _FUTURE: Final = int(Quality.FUTURE)
@@ -92,7 +92,7 @@ class Judge:
             return Verdict(Outcome.REFUSED, ts_ms, 0, sequence, identity, refusal)
         quality = sequence.quality | self._time_quality(sample.ts_ms, now_ms)
         if source.topic.channel in _ONLINE_CHANNELS:
-            ts_ms, moved = self._online_time(source.topic, ts_ms, now_ms)
+            ts_ms, moved = self._online_time(source, ts_ms, now_ms)
             quality |= moved
         return Verdict(Outcome.ACCEPTED, ts_ms, quality, sequence, identity)
 
@@ -130,13 +130,17 @@ class Judge:
             return _LATE
         return _FUTURE if ts_ms > now_ms + self._limits.future_after_ms else 0
 
-    def _online_time(self, topic: Topic, ts_ms: int, now_ms: int) -> tuple[int, int]:
+    def _online_time(self, source: Source, ts_ms: int, now_ms: int) -> tuple[int, int]:
         """Return the time of a birth or death such that the later arrival is the newer.
 
-        A last will carries the time of its connect, so a death would lie before the birth it ends.
+        A last will carries the time of its connect, so a death would lie before the birth it ends,
+        and before whatever else the device said.
         """
-        asset = (topic.kind, topic.asset_id)
+        asset = (source.topic.kind, source.topic.asset_id)
         last_ms = self._online_ms.get(asset, -1)
+        if source.topic.channel is Channel.DEATH:
+            heard_ms = max((s.newest_ms for s in source.of_asset if s is not source), default=-1)
+            last_ms = max(last_ms, min(heard_ms, now_ms + self._limits.future_after_ms))
         moved = 0 if ts_ms > last_ms else _EDGE_TIME
         if moved:
             ts_ms = max(now_ms, last_ms + 1)

@@ -135,6 +135,35 @@ def test_a_death_is_newer_than_the_birth_it_ends() -> None:
     assert death.quality == Quality.EDGE_TIME
 
 
+def test_a_death_is_newer_than_all_that_a_device_without_a_birth_said() -> None:
+    desk = Desk()
+    desk.take(1, NOW_MS)
+    death = desk.take(0, NOW_MS - 5_000, source=desk.source_of("death"), now_ms=NOW_MS + 10)
+    assert (death.ts_ms, death.quality) == (NOW_MS + 10, Quality.EDGE_TIME)
+
+
+def test_a_death_is_newer_than_what_a_clock_that_runs_ahead_said() -> None:
+    desk = Desk()
+    desk.take(1, NOW_MS + 1_500)
+    death = desk.take(0, NOW_MS - 5_000, source=desk.source_of("death"), now_ms=NOW_MS + 10)
+    assert death.ts_ms == NOW_MS + 1_501
+
+
+def test_a_will_set_after_the_birth_is_newer_than_the_telemetry_since() -> None:
+    desk = Desk()
+    desk.take(0, NOW_MS - 9_000, source=desk.source_of("birth"))
+    desk.take(1, NOW_MS)
+    death = desk.take(0, NOW_MS - 5_000, source=desk.source_of("death"), now_ms=NOW_MS + 10)
+    assert death.ts_ms == NOW_MS + 10
+
+
+def test_a_death_that_is_newer_than_all_keeps_its_own_time() -> None:
+    desk = Desk()
+    desk.take(1, NOW_MS)
+    death = desk.take(0, NOW_MS + 5, source=desk.source_of("death"), now_ms=NOW_MS + 10)
+    assert (death.ts_ms, death.quality) == (NOW_MS + 5, Quality.GOOD)
+
+
 def test_a_birth_that_waited_at_the_broker_is_newer_than_the_death_before_it() -> None:
     desk = Desk()
     death = desk.take(None, None, source=desk.source_of("death"))
