@@ -91,6 +91,20 @@ async def test_shows_its_counts_on_a_port_of_its_own(tmp_path: Path, world: Cent
         await eventually(lambda: shows("headframe_central_rows_applied_total 1.0"))
 
 
+async def test_needs_no_key_of_the_web_process(tmp_path: Path, world: CentralWorld) -> None:
+    worker = worker_of(
+        tmp_path,
+        world.url,
+        **{"auth.signing_key_file": tmp_path / "none", "sync.key_file": tmp_path / "none"},
+    )
+
+    async def lives() -> bool:
+        return await world.sql("SELECT count(*) FROM worker WHERE stopped_at IS NULL") == [1]
+
+    async with at_work(worker):
+        await eventually(lives)
+
+
 async def test_does_not_touch_a_database_of_a_newer_program(
     tmp_path: Path, world: CentralWorld
 ) -> None:

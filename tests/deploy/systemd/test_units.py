@@ -84,6 +84,12 @@ def test_a_service_is_watched_and_comes_back(name: str) -> None:
     assert "StateDirectory" in service
 
 
+def test_a_worker_is_handed_the_database_password_only() -> None:
+    text = (UNITS / "headframe-central-worker.service").read_text(encoding="utf-8")
+    assert re.findall(r"^LoadCredential=([^:]+):", text, re.MULTILINE) == ["database-password"]
+    assert "HEADFRAME_DATABASE__PASSWORD_FILE=%d/database-password" in text
+
+
 def test_accounts_of_the_units_are_made_by_sysusers() -> None:
     accounts = (UNITS / "headframe.sysusers.conf").read_text(encoding="utf-8")
     for name in SERVICES:
