@@ -18,6 +18,7 @@ from edge.ingest.fields import (
     is_encodable,
     is_metric_name,
     shown,
+    shown_keys,
     shown_name,
     structure,
 )
@@ -25,6 +26,9 @@ from shared.domain.samples import ValueType
 from shared.domain.topics import Channel
 
 EQUIPMENT_STATUSES: Final = ("running", "idle", "stopped", "fault", "maintenance")
+
+_COORDINATES: Final = ("lat", "lng", "altitude_m", "accuracy_m")
+_PLACES: Final = ("zone", "level")
 
 # A reader takes the sample's map and its path and adds to values and refusals.
 Reader = Callable[[Mapping[str, Any], str, Values, Refusals, DecodeLimits], None]
@@ -68,9 +72,33 @@ def _read_position(
 ) -> None:
     location = _read_map(entry, "location", path, refused)
     coordinates = _read_map(location, "coordinates", path + "location.", refused)
+    known = len(values) + len(refused)
+    _read_coordinates(coordinates, path + "location.coordinates.", values, refused)
+    out = (values, refused)
+    for key in _PLACES:
+        add_typed(location, key, (key, ValueType.TEXT), path + "location.", out)
+    says_nothing = len(values) + len(refused) == known and isinstance(entry.get("location"), dict)
+    for key in ("speed_mps", "heading_deg"):
+        add_typed(entry, key, (key, ValueType.NUMBER), path, out)
+    # A device that has no fix says null, and may say how fast it is all the same.
+    if says_nothing and not (values and _is_null_place(location, coordinates)):
+        detail = f"expected coordinates with lat and lng, zone or level, got {shown_keys(location)}"
+        refused.append(structure(path + "location", detail))
+
+
+def _is_null_place(location: Mapping[str, Any], coordinates: Mapping[str, Any]) -> bool:
+    return (
+        any(key in location for key in _PLACES)
+        or any(key in coordinates for key in _COORDINATES)
+        or ("coordinates" in location and location["coordinates"] is None)
+    )
+
+
+def _read_coordinates(
+    coordinates: Mapping[str, Any], field: str, values: Values, refused: Refusals
+) -> None:
     pair: Values = []
     half: Refusals = []
-    field = path + "location.coordinates."
     for key, name in (("lat", "lat_deg"), ("lng", "lng_deg")):
         add_typed(coordinates, key, (name, ValueType.NUMBER), field, (pair, half))
     if len(pair) == 1:
@@ -81,19 +109,17 @@ def _read_position(
     else:
         values.extend(pair)
     refused.extend(half)
-    out = (values, refused)
     for key in ("altitude_m", "accuracy_m"):
-        add_typed(coordinates, key, (key, ValueType.NUMBER), field, out)
-    for key in ("zone", "level"):
-        add_typed(location, key, (key, ValueType.TEXT), path + "location.", out)
-    for key in ("speed_mps", "heading_deg"):
-        add_typed(entry, key, (key, ValueType.NUMBER), path, out)
+        add_typed(coordinates, key, (key, ValueType.NUMBER), field, (values, refused))
 
 
 def _read_state(
     entry: Mapping[str, Any], path: str, values: Values, refused: Refusals, _: DecodeLimits
 ) -> None:
     status = entry.get("status")
+    if status is None and entry.get("operating_hours") is None:
+        detail = f"expected status or operating_hours, got {shown_keys(entry)}"
+        refused.append(structure(path + "status", detail))
     if status in EQUIPMENT_STATUSES:
         values.append(("status", ValueType.TEXT, status))
     elif status is not None:

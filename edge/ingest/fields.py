@@ -92,7 +92,7 @@ def _judge_integer(value: int) -> tuple[ValueType, Value] | str:
         return ValueType.NUMBER, float(value)
     if _INTEGER_MIN <= value <= _INTEGER_MAX:
         return ValueType.INTEGER, value
-    return f"expected an integer of at most 64 bits, got one of {value.bit_length()} bits"
+    return f"expected an integer from -2^63 to 2^63-1, got {shown(value)}"
 
 
 def _judge_text(text: str) -> tuple[ValueType, Value] | str:
@@ -148,6 +148,11 @@ def shown(value: Any) -> str:
     if type(value) is int and value.bit_length() > _SHOWN_BITS_MAX:
         return f"an integer of {value.bit_length()} bits"  # Python refuses to print huge ones
     return repr(value)[:_SHOWN_CHARACTERS_MAX]
+
+
+def shown_keys(entry: Mapping[str, Any]) -> str:
+    """Return the keys of a map as a refusal quotes them, so that a misspelt one can be seen."""
+    return ", ".join(map(repr, entry))[:_SHOWN_CHARACTERS_MAX] or "an empty map"
 
 
 def shown_name(name: str) -> str:

@@ -83,6 +83,35 @@ def test_a_position_without_location_is_refused_and_speed_kept() -> None:
     assert values(decoded) == {"speed_mps": 1.0}
 
 
+@pytest.mark.parametrize(
+    "location", [{}, {"coordinates": {"latitude": 10, "longitude": 7}}, {"coordinates": {}}]
+)
+def test_a_location_with_no_place_in_it_is_refused_and_speed_kept(location: Any) -> None:
+    decoded = decode({"location": location, "speed_mps": 1.0}, "vehicle/ht-01", "position")
+    assert refusals(decoded) == [(Reason.BAD_STRUCTURE, "location")]
+    assert "expected coordinates with lat and lng, zone or level" in decoded.refused[0].detail
+    assert values(decoded) == {"speed_mps": 1.0}
+
+
+@pytest.mark.parametrize(
+    "location", [{"coordinates": None}, {"coordinates": {"lat": None, "lng": None}}, {"zone": None}]
+)
+def test_a_device_without_a_fix_may_say_how_fast_it_is(location: Any) -> None:
+    document = {"ts": 5, "seq": 1, "location": location}
+    decoded = decode(document | {"speed_mps": 1.0}, "vehicle/ht-01", "position")
+    assert (values(decoded), decoded.refused) == ({"speed_mps": 1.0}, [])
+    silent = decode(document, "vehicle/ht-01", "position")
+    assert refusals(silent) == [(Reason.BAD_STRUCTURE, "location")]
+
+
+def test_a_state_that_says_nothing_is_refused() -> None:
+    decoded = decode({"ts": 5, "seq": 1, "staus": "fault"}, "equipment/p-1", "state")
+    assert refusals(decoded) == [(Reason.BAD_STRUCTURE, "status")]
+    assert decoded.refused[0].detail == (
+        "expected status or operating_hours, got 'ts', 'seq', 'staus'"
+    )
+
+
 def test_a_state_becomes_status_and_hours() -> None:
     decoded = decode({"status": "running", "operating_hours": 12.5}, "equipment/p-1", "state")
     assert values(decoded) == {"status": "running", "operating_hours": 12.5}

@@ -250,3 +250,9 @@ def test_a_metric_whose_name_has_a_unit_is_a_number(value: Any) -> None:
     assert (refusal.reason, refusal.field) == (Reason.BAD_VALUE, "metrics.ch4_pct")
     assert "expected a number" in refusal.detail
     assert values(decoded) == {"status": "ok", "pump_on": True}
+
+
+@pytest.mark.parametrize("integer", [2**63, -(2**63) - 1])
+def test_an_integer_out_of_range_is_refused_by_the_range(integer: int) -> None:
+    decoded = decode_message(GAS, b'{"metrics":{"a":%d}}' % integer, LIMITS)
+    assert decoded.refused[0].detail == f"expected an integer from -2^63 to 2^63-1, got {integer}"
