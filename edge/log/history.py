@@ -26,9 +26,6 @@ SAMPLES_MAX = 200_000  # one answer: about 30 MB of Python objects
 EFFORT_MAX_S = 2.0  # how long one search may take; what it found by then is the answer
 BATCHES_PER_STEP = 128  # decoded without letting another reader in: some 10 ms
 _SEQS_PER_STEP = 4_096  # looked at in one step, whether they match or not: at most 64 MB
-# Device time may be ahead of the edge's when a batch arrives (ingest.future_reject_s is 300 s by
-# default): a batch that arrived longer than this before the start cannot hold anything of it.
-_AHEAD_MAX_MS = 3_600_000
 
 _SELECT = (
     "SELECT seq, n, t_min, t_max, recv_min, recv_max, series_count, sha256, prev_hash, crc32, body"
@@ -47,7 +44,6 @@ class Search:
     end_ms: int
     limit: int
     below_seq: int | None = None  # in the segment at hand, numbers from here on are done
-    oldest_recv_ms: int | None = None  # of the batches looked at
     found: list[tuple[int, int, Value]] = field(default_factory=list[tuple[int, int, Value]])
 
     @property
@@ -72,10 +68,8 @@ class Search:
             self.below_seq = None
 
     def _step_in(self, database: Database, facts: SegmentFacts) -> bool:
-        below_seq = self.below_seq
-        if below_seq is None:
-            row = database.row("SELECT coalesce(max(seq), 0) FROM batch")
-            below_seq = int(row[0]) + 1 if row else 1
+        # Not up to the end of the table: a commit there may yet turn out to have failed.
+        below_seq = facts.last_seq + 1 if self.below_seq is None else self.below_seq
         first_seq = max(facts.first_seq, below_seq - _SEQS_PER_STEP)
         rows = database.stream(_SELECT, first_seq, below_seq - 1, self.start_ms, self.end_ms)
         self.below_seq = first_seq
@@ -86,7 +80,7 @@ class Search:
                 if count == BATCHES_PER_STEP:
                     self.below_seq = row.seq
                     break
-        return self.below_seq > facts.first_seq and not self._before_start(database)
+        return self.below_seq > facts.first_seq
 
     def _look_at(self, row: BatchRow) -> None:
         with contextlib.suppress(CodecError):
@@ -96,25 +90,27 @@ class Search:
                 if self.start_ms <= sample[0] < self.end_ms
             )
 
-    def _before_start(self, database: Database) -> bool:
-        """Tell whether everything older arrived too long before the start to hold any of it."""
-        row = database.row("SELECT recv_max FROM batch WHERE seq >= ? LIMIT 1", self.below_seq)
-        if row is None:
-            return False
-        self.oldest_recv_ms = int(row[0])
-        if self.oldest_recv_ms >= self.start_ms - _AHEAD_MAX_MS:
-            return False
-        del self.segments[:-1]
-        return True
+    def _newest_unseen_ms(self) -> int | None:
+        """Return the newest device time of what was not looked at; None when all of it was.
+
+        The order of arrival says nothing about it: clocks of devices and of the edge are set.
+        """
+        times = [facts.summary.t_max_ms for facts in self.segments if facts.summary.total.batches]
+        if self.segments and self.below_seq is not None:
+            facts = self.segments[-1]
+            with contextlib.suppress(LogError), self.readers.use(facts) as database:
+                row = database.row("SELECT max(t_max) FROM batch WHERE seq < ?", self.below_seq)
+                times[-1:] = [row[0]] if row and row[0] is not None else []
+        return max(times, default=None)
 
     def result(self) -> SeriesSamples:
         """Return what was found so far, ascending by device time, cut to the newest."""
         self.found.sort(key=lambda sample: sample[0])
         kept = self.found[-self.limit :]
         complete_from_ms = self.start_ms
-        if self.segments:
-            reached_ms = self.end_ms if self.oldest_recv_ms is None else self.oldest_recv_ms
-            complete_from_ms = max(complete_from_ms, reached_ms)
+        unseen_ms = self._newest_unseen_ms()
+        if unseen_ms is not None:
+            complete_from_ms = max(complete_from_ms, min(unseen_ms + 1, self.end_ms))
         if len(kept) < len(self.found) or len(kept) >= self.limit:
             complete_from_ms = max(complete_from_ms, kept[0][0])
         return SeriesSamples(

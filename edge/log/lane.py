@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from edge.errors import LogDamagedError, LogError
 from edge.log.catalogue import Catalogue
+from edge.log.certain import Certain
 from edge.log.chain import CHAIN_START, BatchRow, chained_row, link
 from edge.log.database import Checkpoint, Database, open_writer
 from edge.log.facts import SegmentFacts, View
@@ -176,6 +177,14 @@ class LaneLog:
             oldest_unacked_ms=self._oldest_owed_ms,
             segments=len(self._retired) + 1,
             size_bytes=self._retired_bytes + _size_bytes(self._newest.database),
+        )
+
+    def certain(self) -> Certain:
+        """Return the end of the segment being written, as of the last commit that succeeded."""
+        return Certain(
+            first_seq=self._newest.header.first_seq,
+            last_seq=self._newest.summary.last_seq,
+            next_tail_ix=self._newest.tail.next_ix,
         )
 
     def close(self) -> None:

@@ -17,15 +17,8 @@ from edge.log.quarantine import Quarantine, QuarantineLimits, open_quarantine
 from edge.log.reader import SegmentReaders
 from edge.log.recent import merge_tails
 from edge.log.records import TELEMETRY_LANE, Identity, RecentTail
-from edge.log.recovery import (
-    Finding,
-    Site,
-    begin_newest,
-    known_install_uuid,
-    recover_lane,
-    segment_names,
-    tidy_segments,
-)
+from edge.log.recovery import Finding, Site, begin_newest, recover_lane
+from edge.log.segment_files import known_install_uuid, segment_names, tidy_segments
 from edge.log.store import Parts, Store
 from shared.clock import Clock
 from shared.logs import get_log

@@ -114,7 +114,10 @@ def _read_into(
     A damaged index makes SQLite skip rows without a word: numbers are checked for holes.
     """
     expected = max(wanted.first_seq, facts.first_seq)
-    with contextlib.closing(stream_batches(database, expected, wanted.last_seq)) as rows:
+    end = min(
+        wanted.last_seq, facts.last_seq
+    )  # beyond it, a commit may yet turn out to have failed
+    with contextlib.closing(stream_batches(database, expected, end)) as rows:
         for row in rows:
             if found and len(row.body) > left_bytes:
                 return 0
@@ -125,8 +128,7 @@ def _read_into(
             left_bytes -= len(row.body)
             if left_bytes <= 0 or len(found) >= READ_BATCHES_MAX:
                 return 0
-    end = min(wanted.last_seq, facts.last_seq) if facts.sealed else 0
-    if wanted.lost.missing(expected, end):
+    if facts.sealed and wanted.lost.missing(expected, end):
         raise LogDamagedError(f"{database.file}: damaged: batch {expected}")
     return left_bytes
 

@@ -11,18 +11,15 @@ from itertools import islice, pairwise
 from pathlib import Path
 
 from edge.errors import LogDamagedError, LogError, LogForeignError
+from edge.log.certain import Certain, remove_uncertain
 from edge.log.chain import CHAIN_START, BatchRow
 from edge.log.database import Database, open_reader, open_writer
 from edge.log.facts import SegmentFacts
 from edge.log.layout import (
-    SALVAGE_PREFIX,
-    UNFINISHED_PREFIX,
     Layout,
     SegmentName,
-    disk_errors,
     is_whole,
     remove_database,
-    rename_durably,
     size_of,
 )
 from edge.log.meta import Meta
@@ -34,6 +31,7 @@ from edge.log.salvage import (
     salvage_segment,
     summarise,
 )
+from edge.log.segment_files import segment_names
 from edge.log.segments import (
     Entries,
     OpenSegment,
@@ -89,6 +87,7 @@ class Finding:
     """What recovery has found of one lane. ``newest`` is None until there is one to write."""
 
     lane: int
+    certain: Certain | None = None  # of a lane that this process has been writing
     sealed: list[SegmentFacts] = field(default_factory=list[SegmentFacts])
     newest: OpenSegment | None = None
     next_seq: int = 1
@@ -100,6 +99,11 @@ class Finding:
     series_count: int = 0  # so many numbers of series are known to be in use
     tail: Columns = field(default_factory=lambda: merge_tails([]))
 
+    def certain_of(self, name: SegmentName) -> Certain | None:
+        """Return what is certain of this segment, where this process was writing it."""
+        certain = self.certain
+        return certain if certain is not None and certain.first_seq == name.first_seq else None
+
     def close(self) -> None:
         """Close what is open, leaving the files as they are; for a start that failed."""
         if self.newest is not None:
@@ -107,52 +111,22 @@ class Finding:
             self.newest.database.close()
 
 
-def segment_names(layout: Layout, lane: int | None = None) -> list[SegmentName]:
-    """Return the names of all segments (of one lane), ascending."""
-    with disk_errors(layout.segments_dir):
-        names = [SegmentName.parse(path.name) for path in layout.segments_dir.iterdir()]
-    return sorted(
-        (name for name in names if name is not None and lane in (None, name.lane)),
-        key=lambda name: (name.lane, name.first_seq),
-    )
-
-
-def tidy_segments(layout: Layout) -> None:
-    """Finish or undo what an interruption left half done. Run before anything opens a segment."""
-    with disk_errors(layout.segments_dir):
-        paths = sorted(layout.segments_dir.iterdir())
-    for path in paths:
-        if path.name.startswith(UNFINISHED_PREFIX):
-            remove_database(path)
-        elif path.name.startswith(SALVAGE_PREFIX) and path.suffix == ".db":
-            original = path.with_name(path.name.removeprefix(SALVAGE_PREFIX))
-            if original.exists():
-                remove_database(path)
-            else:
-                rename_durably(path, original)
-
-
-def known_install_uuid(layout: Layout) -> str | None:
-    """Return who the newest readable segment says it belongs to, or None."""
-    for name in reversed(segment_names(layout)):
-        with (
-            contextlib.suppress(LogDamagedError),
-            open_reader(layout.segment_file(name)) as database,
-        ):
-            return read_header(database).install_uuid
-    return None
-
-
-def recover_lane(site: Site, lane: int, suspects: frozenset[int] = frozenset()) -> Finding:
+def recover_lane(
+    site: Site,
+    lane: int,
+    suspects: frozenset[int] = frozenset(),
+    certain: Certain | None = None,
+) -> Finding:
     """Return the lane's segments, the newest open for writing; losses are recorded in meta.db.
 
-    ``suspects`` are the first numbers of segments that are known to be damaged.
+    ``suspects`` are the first numbers of segments that are known to be damaged. What is beyond
+    ``certain`` is removed.
 
     Raises:
         LogVersionError: a newer version wrote a segment. LogForeignError: one belongs to another
             installation. LogFullError, LogError: the disk cannot be written.
     """
-    finding = Finding(lane)
+    finding = Finding(lane, certain)
     names = segment_names(site.layout, lane)
     for index, name in enumerate(names):
         following = names[index + 1].first_seq if index + 1 < len(names) else None
@@ -189,14 +163,16 @@ def _take(
         return
     try:
         if following is None:
-            finding.newest = _open_newest(site, file, name)
+            finding.newest = _open_newest(site, file, name, finding.certain_of(name))
         if finding.newest is None:
-            finding.sealed.extend(_sealed_facts(site, file, name))
+            finding.sealed.extend(_sealed_facts(site, file, name, finding.certain_of(name)))
     except LogDamagedError as error:
         _salvage(site, finding, name, following, error)
 
 
-def _open_newest(site: Site, file: Path, name: SegmentName) -> OpenSegment | None:
+def _open_newest(
+    site: Site, file: Path, name: SegmentName, certain: Certain | None
+) -> OpenSegment | None:
     """Return the segment open for writing after a full check, None when it was sealed.
 
     The check only reads: a damaged file opened for writing might be changed or "repaired".
@@ -206,24 +182,45 @@ def _open_newest(site: Site, file: Path, name: SegmentName) -> OpenSegment | Non
         if read_summary(database) is not None:
             return None
         summary = _checked(site, database, header)
-    return OpenSegment(open_writer(file), header, summary)
+    database = open_writer(file)
+    try:
+        summary = _without_uncertain(database, header, summary, certain)
+        return OpenSegment(database, header, summary)
+    except BaseException:
+        database.keep_wal_on_close()
+        database.close()
+        raise
 
 
-def _sealed_facts(site: Site, file: Path, name: SegmentName) -> list[SegmentFacts]:
+def _without_uncertain(
+    database: Database, header: SegmentHeader, summary: SegmentSummary, certain: Certain | None
+) -> SegmentSummary:
+    """Remove what is beyond ``certain``; return what the segment then holds."""
+    if certain is None or not remove_uncertain(database, certain):
+        return summary
+    _log.warning("a commit that failed had reached the file: removed", file=database.file.name)
+    return summarise(database, header) or empty_summary(header)
+
+
+def _sealed_facts(
+    site: Site, file: Path, name: SegmentName, certain: Certain | None
+) -> list[SegmentFacts]:
     """Return what a sealed segment says of itself; none for one that is empty and was removed."""
     whole = is_whole(file)
     with open_reader(file, immutable=whole) as database:
         header = _own_header(site, database, name)
         summary = read_summary(database)
     if summary is None or not whole:
-        summary = _finish_sealing(site, file, name)
+        summary = _finish_sealing(site, file, name, certain)
     if not summary.total.batches:
         remove_database(file)
         return []
     return [_facts(file, header, summary)]
 
 
-def _finish_sealing(site: Site, file: Path, name: SegmentName) -> SegmentSummary:
+def _finish_sealing(
+    site: Site, file: Path, name: SegmentName, certain: Certain | None
+) -> SegmentSummary:
     """Check and seal a segment that an interruption left open."""
     with open_reader(file) as database:
         header = _own_header(site, database, name)
@@ -231,6 +228,7 @@ def _finish_sealing(site: Site, file: Path, name: SegmentName) -> SegmentSummary
         summary = _checked(site, database, header)
     with open_writer(file) as database:
         if noted is None:
+            summary = _without_uncertain(database, header, summary, certain)
             insert_summary(database, summary)
         close_for_ever(database)
     return summary
@@ -272,7 +270,9 @@ def _salvage(
     site: Site, finding: Finding, name: SegmentName, following: int | None, error: LogError
 ) -> None:
     file = site.layout.segment_file(name)
-    salvaged = salvage_segment(site.layout, file, site.header(name.lane, name.first_seq))
+    salvaged = salvage_segment(
+        site.layout, file, site.header(name.lane, name.first_seq), finding.certain_of(name)
+    )
     last_seq = salvaged.present.last or name.first_seq - 1
     if following is None:
         finding.end_known = salvaged.end_known

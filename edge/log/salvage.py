@@ -12,6 +12,7 @@ from pathlib import Path
 
 from edge.errors import LogDamagedError, LogError, LogFullError
 from edge.log.carve import carved_batches
+from edge.log.certain import Certain
 from edge.log.chain import CHAIN_START, BatchRow, is_intact, link
 from edge.log.database import Database, open_reader, open_writer
 from edge.log.layout import (
@@ -23,6 +24,7 @@ from edge.log.layout import (
     rename_durably,
 )
 from edge.log.recent import encode_tail
+from edge.log.records import INT64_MAX
 from edge.log.segments import (
     Entries,
     SegmentHeader,
@@ -56,10 +58,13 @@ class Salvaged:
     moved_to: Path
 
 
-def salvage_segment(layout: Layout, file: Path, header: SegmentHeader) -> Salvaged:
+def salvage_segment(
+    layout: Layout, file: Path, header: SegmentHeader, certain: Certain | None = None
+) -> Salvaged:
     """Replace a damaged segment by a sealed one of what can be read; move the original away.
 
-    ``header`` is what the file's own header should say, its ``prev_hash`` excepted.
+    ``header`` is what the file's own header should say, its ``prev_hash`` excepted. What is
+    beyond ``certain`` is left out.
 
     Where there is no space for the copy, the original is only moved away, and its batches are
     to be declared lost until somebody makes room and puts it back.
@@ -68,7 +73,7 @@ def salvage_segment(layout: Layout, file: Path, header: SegmentHeader) -> Salvag
     remove_database(replacement)
     last_possible_seq = header.first_seq + _size_bytes(file) // ROW_SIZE_MIN_BYTES
     try:
-        copied = _copy(file, replacement, header)
+        copied = _copy(file, replacement, header, certain)
     except LogFullError:
         copied = _Copied(header, None, Ranges(), end_known=False, series=[], sources=[])
     except BaseException:
@@ -103,8 +108,8 @@ class _Copied:
     sources: list[SourceRow]
 
 
-def _copy(file: Path, replacement: Path, header: SegmentHeader) -> _Copied:
-    series, sources, tail = _read_catalogue(file)
+def _copy(file: Path, replacement: Path, header: SegmentHeader, certain: Certain | None) -> _Copied:
+    series, sources, tail = _read_catalogue(file, certain)
     write_segment(
         replacement,
         replace(header, prev_hash=CHAIN_START),
@@ -112,7 +117,9 @@ def _copy(file: Path, replacement: Path, header: SegmentHeader) -> _Copied:
         tail,
     )
     with open_writer(replacement, journal_mode="memory") as target, target.transaction():
-        present, end_known = _copy_batches(file, target, header)
+        present, end_known = _copy_batches(
+            file, target, header, certain.last_seq if certain else SEQ_MAX
+        )
         summary = summarise(target, header)
         first = _first_prev_hash(target, header)
         target.execute("UPDATE header SET prev_hash = ?", first)
@@ -129,7 +136,7 @@ def _copy(file: Path, replacement: Path, header: SegmentHeader) -> _Copied:
 
 
 def _read_catalogue(
-    file: Path,
+    file: Path, certain: Certain | None
 ) -> tuple[list[SeriesRow], list[SourceRow], list[tuple[int, bytes]]]:
     series: list[SeriesRow] = []
     sources: list[SourceRow] = []
@@ -140,7 +147,7 @@ def _read_catalogue(
         with contextlib.suppress(LogError):
             sources.extend(read_sources(source))
         with contextlib.suppress(LogError):
-            seen = read_tail(source)
+            seen = read_tail(source, end_ix=certain.next_tail_ix if certain else INT64_MAX)
             if seen.size:
                 tail.append((seen.shape[1], encode_tail(seen)))
     return series, sources, tail
@@ -155,25 +162,29 @@ def read_sources(database: Database) -> list[SourceRow]:
     ]
 
 
-def _copy_batches(file: Path, target: Database, header: SegmentHeader) -> tuple[Ranges, bool]:
-    """Copy intact batches from the front until an error, then from the end, then any left.
+def _copy_batches(
+    file: Path, target: Database, header: SegmentHeader, last_seq: int
+) -> tuple[Ranges, bool]:
+    """Copy intact batches up to ``last_seq``: from the front, from the end, then any left.
 
     Also tells whether the last batch there ever was is certainly among them.
     """
     copied: set[int] = set()
-    end_seq = _copy_stream(file, target, copied, newest_first=False)
+    end_seq = _copy_stream(file, target, copied, last_seq, newest_first=False)
     if end_seq is None:
-        end_seq = _copy_stream(file, target, copied, newest_first=True)
+        end_seq = _copy_stream(file, target, copied, last_seq, newest_first=True)
     # Also where all went well: a damaged index makes SQLite pass over rows without an error.
-    _copy_carved(file, target, copied, header)
+    _copy_carved(file, target, copied, header, last_seq)
     return Ranges.of_numbers(copied), end_seq is not None and end_seq == max(copied)
 
 
-def _copy_carved(file: Path, target: Database, copied: set[int], header: SegmentHeader) -> None:
+def _copy_carved(
+    file: Path, target: Database, copied: set[int], header: SegmentHeader, last_seq: int
+) -> None:
     """Copy what is found in the raw pages and was not copied yet."""
     with contextlib.suppress(OSError):  # a bad sector ends the search
         for row in carved_batches(file):
-            if row.seq not in copied and _fits(row, target, header):
+            if row.seq <= last_seq and row.seq not in copied and _fits(row, target, header):
                 insert_batches(target, [row])
                 copied.add(row.seq)
 
@@ -193,18 +204,19 @@ def _fits(row: BatchRow, target: Database, header: SegmentHeader) -> bool:
 
 
 def _copy_stream(
-    file: Path, target: Database, copied: set[int], *, newest_first: bool
+    file: Path, target: Database, copied: set[int], last_seq: int, *, newest_first: bool
 ) -> int | None:
     """Copy until the end, an error or a number that is there.
 
-    Returns the number of the last batch of the file, or None if it was not reached or not intact.
+    Returns the number of the last batch up to ``last_seq``, or None if it was not reached or is
+    not intact.
     """
     end_seq: int | None = None
     try:
         with (
             open_reader(file) as source,
             contextlib.closing(
-                stream_batches(source, 0, SEQ_MAX, newest_first=newest_first)
+                stream_batches(source, 0, last_seq, newest_first=newest_first)
             ) as rows,
         ):
             for place, row in enumerate(rows):

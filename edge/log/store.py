@@ -14,6 +14,7 @@ from edge.config import LogConfig
 from edge.errors import LogError, LogFullError
 from edge.log.ballast import FREE_SPACE_FLOOR_BYTES, Ballast
 from edge.log.catalogue import Catalogue
+from edge.log.certain import Certain
 from edge.log.facts import NO_VIEW, LaneView
 from edge.log.grouping import EncodedBatch, encode_group
 from edge.log.lane import LaneLog, Workshop
@@ -59,6 +60,7 @@ class Store:
         self._ballast = parts.ballast
         self._lanes = dict(parts.lanes)
         self._broken: dict[int, float] = {}  # lane -> when to try again
+        self._certain: dict[int, Certain] = {}  # of lanes that are being opened again
         self._maintain_after_s = 0.0
         self._published_s = 0.0
         self._limits = Limits(
@@ -287,6 +289,7 @@ class Store:
         self._broken[lane] = self._clock.monotonic_s() + RETRY_AFTER_S
         old = self._lanes.pop(lane, None)
         if old is not None:
+            self._certain[lane] = old.certain()
             old.abandon()
         for facts in self.views.get(lane, NO_VIEW).segments:
             with self._readers.exclude(facts.file):
@@ -295,10 +298,14 @@ class Store:
         del self._broken[lane]
 
     def _open(self, lane: int, suspects: frozenset[int] = frozenset()) -> None:
-        finding = recover_lane(self._site, lane, suspects)
-        whole = self._catalogue.all_entries()
-        newest = begin_newest(self._site, finding, whole)
-        self._lanes[lane] = LaneLog(self._shop(), finding.sealed, newest)
+        finding = recover_lane(self._site, lane, suspects, self._certain.get(lane))
+        try:
+            newest = begin_newest(self._site, finding, self._catalogue.all_entries())
+            self._lanes[lane] = LaneLog(self._shop(), finding.sealed, newest)
+        except BaseException:
+            finding.close()
+            raise
+        self._certain.pop(lane, None)
         self._lost = self._meta.lost()
         self._publish((lane,))
 

@@ -18,6 +18,7 @@ from edge.log.recent import (
     encode_tail,
     merge_tails,
 )
+from edge.log.records import INT64_MAX
 
 # Reading so many rows takes about 10 ms. A row of as many messages or more is left alone: there can
 # be only few of them.
@@ -59,6 +60,11 @@ class TailTable:
         if self._messages > MESSAGES_MAX:
             self._prune()
 
+    @property
+    def next_ix(self) -> int:
+        """The number of the row that is added next."""
+        return self._next_ix
+
     def encoded(self) -> Iterator[tuple[int, bytes]]:
         """Yield the rows as (number of messages, bytes), oldest first."""
         yield from self._database.stream("SELECT n, body FROM recent ORDER BY ix")  # pyright: ignore[reportReturnType] STRICT tables guarantee the types
@@ -95,14 +101,16 @@ class TailTable:
             self._messages = kept
 
 
-def read_tail(database: Database, first_ix: int = 0) -> Columns:
-    """Return the messages from row ``first_ix`` on, oldest first; what cannot be read is left out.
+def read_tail(database: Database, first_ix: int = 0, end_ix: int = INT64_MAX) -> Columns:
+    """Return the messages of these rows, oldest first; what cannot be read is left out.
 
     Losing part of the tail can at worst let a redelivered message be stored twice, and only when
     the file was damaged as well: no reason to stop.
     """
     parts: list[Columns] = []
-    for (body,) in database.rows("SELECT body FROM recent WHERE ix >= ? ORDER BY ix", first_ix):
+    for (body,) in database.rows(
+        "SELECT body FROM recent WHERE ix >= ? AND ix < ? ORDER BY ix", first_ix, end_ix
+    ):
         with contextlib.suppress(LogDamagedError):
             parts.append(decode_tail(bytes(body or b"")))
     return merge_tails(parts)

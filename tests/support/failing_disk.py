@@ -1,5 +1,7 @@
 """A disk whose writes or flushes fail when a test says so, underneath SQLite."""
 
+from collections.abc import Callable
+
 import apsw
 
 NO_SPACE = apsw.FullError
@@ -12,6 +14,9 @@ class FailingDisk(apsw.VFS):
     def __init__(self) -> None:
         self.write_error: type[apsw.Error] | None = None
         self.flush_error: type[apsw.Error] | None = None
+        self.failing_flushes: int | None = None  # that many fail at most; None is all of them
+        self.failing_place = ""  # only files with this in their path fail to flush
+        self.flush_failed: Callable[[], object] = lambda: None  # called in the middle of it
         self.good_writes = 0  # that many more succeed before `write_error` begins
         super().__init__("failing-disk", "unix", makedefault=True)
 
@@ -21,6 +26,12 @@ class FailingDisk(apsw.VFS):
     def heal(self) -> None:
         """Let everything succeed again."""
         self.write_error = self.flush_error = None
+        self.failing_flushes = None
+        self.failing_place = ""
+
+    def fail_flushes(self, count: int, place: str = "") -> None:
+        """Let the next ``count`` flushes of files with ``place`` in their path fail."""
+        self.flush_error, self.failing_flushes, self.failing_place = BROKEN, count, place
 
 
 class FailingFile(apsw.VFSFile):
@@ -30,6 +41,7 @@ class FailingFile(apsw.VFSFile):
         self, disk: FailingDisk, name: str | apsw.URIFilename | None, flags: list[int]
     ) -> None:
         self.disk = disk
+        self.path = name.filename() if isinstance(name, apsw.URIFilename) else name or ""
         super().__init__("unix", name, flags)
 
     def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802 as SQLite calls it
@@ -40,6 +52,12 @@ class FailingFile(apsw.VFSFile):
         super().xWrite(data, offset)  # pyright: ignore[reportUnknownMemberType] stub needs 3.12's Buffer
 
     def xSync(self, flags: int) -> None:  # noqa: N802 as SQLite calls it
-        if self.disk.flush_error is not None:
-            raise self.disk.flush_error("a flush failed")
+        error = self.disk.flush_error
+        if error is not None and self.disk.failing_place in self.path:
+            if self.disk.failing_flushes is not None:
+                self.disk.failing_flushes -= 1
+                if self.disk.failing_flushes <= 0:
+                    self.disk.heal()
+            self.disk.flush_failed()
+            raise error("a flush failed")
         super().xSync(flags)

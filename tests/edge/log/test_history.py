@@ -124,7 +124,7 @@ async def test_a_search_that_takes_too_long_gives_what_it_has(
         found = await journal.read_samples(1, **FOR_EVER, samples_max=99)
         assert 0 < len(found.value) < 10
         assert found.value[-1] == 9.0
-        assert found.complete_from_ms == found.ts_ms[0]
+        assert found.ts_ms[0] - 1_000 < found.complete_from_ms <= found.ts_ms[0]
     finally:
         await journal.close()
 
@@ -133,3 +133,30 @@ async def test_an_empty_log_has_nothing(tmp_path: Path) -> None:
     async with opened(tmp_path) as journal:
         found = await journal.read_samples(1, start_ms=0, end_ms=10, samples_max=5)
         assert (found.ts_ms, found.complete_from_ms) == ((), 0)
+
+
+async def test_a_clock_that_was_set_hides_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history_module, "BATCHES_PER_STEP", 1)
+    day_ms = 86_400_000
+    async with opened(tmp_path) as journal:
+        await journal.append(make_batch(1.0, at_ms=T0_MS))
+        await journal.append(make_batch(2.0, at_ms=T0_MS - day_ms))  # the clock was a day behind
+        await journal.append(make_batch(3.0, at_ms=T0_MS + 1_000))
+        found = await journal.read_samples(1, start_ms=T0_MS, end_ms=T0_MS + 9_000, samples_max=9)
+        assert found.value == (1.0, 3.0)
+        assert found.complete_from_ms == T0_MS
+
+
+async def test_an_answer_cut_short_never_claims_what_it_has_not_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history_module, "BATCHES_PER_STEP", 1)
+    async with opened(tmp_path) as journal:
+        await journal.append(make_batch(1.0, at_ms=T0_MS + 5_000))
+        await journal.append(make_batch(2.0, at_ms=T0_MS))
+        await journal.append(make_batch(3.0, at_ms=T0_MS + 1_000))
+        found = await journal.read_samples(1, **FOR_EVER, samples_max=2)
+        assert found.value == (2.0, 3.0)
+        assert found.complete_from_ms > T0_MS + 5_000

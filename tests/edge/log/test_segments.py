@@ -11,7 +11,7 @@ from edge.log import tail as tail_module
 from edge.log.chain import CHAIN_START, link
 from edge.log.database import open_reader
 from edge.log.layout import Layout
-from edge.log.recovery import segment_names
+from edge.log.segment_files import segment_names
 from edge.log.segments import read_header, read_summary, stream_batches
 from shared.sync.ranges import Ranges
 from tests.support.edge_log import (
