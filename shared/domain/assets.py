@@ -21,7 +21,10 @@ class Presence(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where a device was last; coordinates only together, in degrees and metres."""
+    """Where a device was last; coordinates only together, in degrees and metres.
+
+    ``quality`` is what is known against latitude and longitude, without these against the rest.
+    """
 
     lat_deg: float | None = None
     lng_deg: float | None = None
@@ -29,6 +32,7 @@ class Location:
     accuracy_m: float | None = None
     zone: str | None = None
     level: str | None = None
+    quality: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,7 @@ class Asset:
 
 
 _COORDINATES = ("lat_deg", "lng_deg", "altitude_m", "accuracy_m")
+_PLACE = ("lat_deg", "lng_deg")
 _PLACES = ("zone", "level")
 _STATUS = "status"
 _ONLINE = "online"
@@ -142,8 +147,17 @@ def _location(newest: Mapping[str, LatestValue]) -> Location | None:
     if not has_place and zone is None and level is None:
         return None
     if not has_place:
-        return Location(zone=zone, level=level)
-    return Location(lat_deg, lng_deg, altitude_m, accuracy_m, zone, level)
+        return Location(zone=zone, level=level, quality=_quality(newest, _PLACES))
+    quality = _quality(newest, _PLACE)
+    return Location(lat_deg, lng_deg, altitude_m, accuracy_m, zone, level, quality)
+
+
+def _quality(newest: Mapping[str, LatestValue], metrics: Iterable[str]) -> int:
+    quality = 0
+    for metric in metrics:
+        if metric in newest:
+            quality |= newest[metric].quality
+    return quality
 
 
 def _number(newest: Mapping[str, LatestValue], metric: str) -> float | None:

@@ -10,6 +10,7 @@ _PLACE: Example = {
     "coordinates": {"lat": 10.5209, "lng": 7.4386, "altitude_m": 611.0, "accuracy_m": 1.5},
     "zone": "pit-north-2",
     "level": "surface",
+    "quality": "good",
 }
 
 

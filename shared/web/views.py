@@ -47,6 +47,9 @@ class LocationView:
     coordinates: CoordinatesView | None
     zone: str | None
     level: str | None
+    quality: Annotated[
+        str, Field(description="of the coordinates, else of zone and level: as of a metric")
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +192,8 @@ def location_view(location: Location | None) -> LocationView | None:
         coordinates = CoordinatesView(
             location.lat_deg, location.lng_deg, location.altitude_m, location.accuracy_m
         )
-    return LocationView(coordinates, location.zone, location.level)
+    quality = quality_name(location.quality)
+    return LocationView(coordinates, location.zone, location.level, quality)
 
 
 def series_view(listing: SeriesListing) -> SeriesView:

@@ -1,7 +1,7 @@
 """Assets composed from the newest values."""
 
 from shared.domain.assets import Asset, Location, Presence, age_s, compose_assets
-from shared.domain.samples import LatestValue
+from shared.domain.samples import LatestValue, Quality
 from tests.support.sites import latest_value
 
 NOW_MS = 1_793_599_200_000
@@ -45,6 +45,18 @@ def test_position_becomes_the_location_and_no_metric() -> None:
     )  # fmt: skip
     assert asset.location == Location(10.5, 7.4, 611.0, None, "pit-north-2", "surface")
     assert list(asset.metrics) == ["speed_mps"]
+
+
+def test_the_location_says_what_is_known_against_its_coordinates() -> None:
+    lat = latest_value("kaduna/vehicle/truck-1/lat_deg", 100.0, NOW_MS, Quality.OUT_OF_RANGE)
+    lng = latest_value("kaduna/vehicle/truck-1/lng_deg", 7.4, NOW_MS, Quality.LATE)
+    zone = latest_value("kaduna/vehicle/truck-1/zone", "pit", NOW_MS, Quality.GAP_BEFORE)
+    (asset,) = composed(lat, lng, zone)
+    (place,) = composed(zone)
+    assert asset.location is not None
+    assert place.location is not None
+    assert asset.location.quality == Quality.OUT_OF_RANGE | Quality.LATE
+    assert place.location.quality == Quality.GAP_BEFORE
 
 
 def test_half_a_position_is_no_position() -> None:

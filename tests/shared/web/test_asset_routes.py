@@ -37,6 +37,7 @@ async def test_an_asset_has_the_shape_of_the_contract(world: World) -> None:
             "coordinates": {"lat": 10.5, "lng": 7.4, "altitude_m": None, "accuracy_m": None},
             "zone": "pit-north-2",
             "level": None,
+            "quality": "good",
         },
         "metrics": {
             "fuel_pct": {
@@ -47,6 +48,13 @@ async def test_an_asset_has_the_shape_of_the_contract(world: World) -> None:
             }
         },
     }
+
+
+async def test_a_position_that_cannot_be_is_shown_as_such(world: World) -> None:
+    for metric, value in (("lat_deg", 100.0), ("lng_deg", 200.0)):
+        world.site.add(f"kaduna/vehicle/truck-1/{metric}", value, NOW_MS, Quality.OUT_OF_RANGE)
+    (item,) = (await world.get(VEHICLES, Role.OPERATOR)).data["items"]
+    assert item["location"]["quality"] == "out_of_range"
 
 
 @pytest.mark.parametrize(
