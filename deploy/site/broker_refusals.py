@@ -10,6 +10,7 @@ import re
 _PATTERNS = (
     ("not_permitted", re.compile(r"Publish Violation")),
     ("payload_too_large", re.compile(r"maximum payload exceeded", re.IGNORECASE)),
+    ("bad_client_id", re.compile(r"invalid character in client ID")),
     ("bad_topic", re.compile(r"not supported for MQTT topics|topic|wildcards", re.IGNORECASE)),
     ("bad_login", re.compile(r"authentication error - User|unable to connect: authentication")),
     ("subscription_not_permitted", re.compile(r"Subscription Violation")),

@@ -18,6 +18,7 @@ HEAD = '[7] 2026/11/23 18:25:31.961462 [ERR] 127.0.0.1:45988 - mid:35 - "wxi" - 
         ('Publish Violation - Subject "foo.bar"', "not_permitted"),
         ("maximum payload exceeded: 9500025 vs 9437184", "payload_too_large"),
         ("character not supported for MQTT topics", "bad_topic"),
+        ('invalid character in client ID "topic.7"', "bad_client_id"),
         ('authentication error - User "nobody"', "bad_login"),
         ("JetStream failed a pipelined QoS1/2 operation (pi=1): no JetStream ack", "store_full"),
         ("something new in the next version", "other"),
