@@ -24,6 +24,7 @@ WARMUP_MAX_S = 5.0  # new series, first connections; of short runs at most a qua
 app = typer.Typer(
     add_completion=False,
     help="Measure a whole site on this machine. Exit code 1: something was lost or doubled.",
+    epilog="Example: headframe bench ingest",
     no_args_is_help=True,
 )
 

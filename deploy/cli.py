@@ -35,6 +35,7 @@ app = typer.Typer(
     cls=EntryPointCommands,
     no_args_is_help=True,
     help="Headframe: a whole mine site in the foreground, its simulator, replay and bench.",
+    epilog="Example: headframe up --state ./.state",
     pretty_exceptions_show_locals=False,  # locals hold passwords
 )
 

@@ -39,6 +39,16 @@ def test_an_unknown_command_is_a_usage_error() -> None:
     assert RUNNER.invoke(cli.app, ["no-such-command"]).exit_code == 2
 
 
+@pytest.mark.parametrize(
+    "command",
+    [(), ("up",), ("sim",), ("replay",), ("bench",)]
+    + [("bench", name) for name in ("ingest", "live", "query", "sync")],
+)
+def test_every_help_has_an_example(command: tuple[str, ...]) -> None:
+    told = RUNNER.invoke(cli.app, [*command, "--help"])
+    assert f"headframe {' '.join(command)}".strip() in told.output.split("Example")[1]
+
+
 def test_the_version_is_told() -> None:
     assert RUNNER.invoke(cli.app, ["--version"]).output.startswith("headframe ")
 

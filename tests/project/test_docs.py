@@ -1,5 +1,6 @@
 """The documents are checked against the code."""
 
+import configparser
 import re
 import tomllib
 from collections.abc import Iterator
@@ -7,12 +8,16 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+import typer
 from pydantic import BaseModel
+from typer.core import TyperGroup
 
 import bench.errors
+import central.__main__
 import central.errors
 import central.metrics
 import deploy.errors
+import edge.__main__
 import edge.errors
 import edge.metrics
 from central.config import CentralConfig
@@ -118,6 +123,42 @@ def test_every_command_is_documented() -> None:
     commands = project["entry-points"]["headframe.commands"]
     text = read("contract.md")
     assert [name for name in commands if f"`headframe {name}" not in text] == []
+
+
+def subcommands(app: typer.Typer) -> Iterator[str]:
+    """Yield what may be typed behind a program's name."""
+    found = typer.main.get_command(app)
+    assert isinstance(found, TyperGroup)
+    for name, command in found.commands.items():
+        if isinstance(command, TyperGroup):
+            yield from (f"{name} {each}" for each in command.commands)
+        else:
+            yield name
+
+
+@pytest.mark.parametrize(
+    ("program", "app"),
+    [("headframe-edge", edge.__main__.app), ("headframe-central", central.__main__.app)],
+)
+def test_every_subcommand_is_documented(program: str, app: typer.Typer) -> None:
+    (row,) = re.findall(rf"^\| `{program} (.*?) \|", read("contract.md"), re.MULTILINE)
+    told = re.sub(r"`| [A-Z]+", "", row).split(" · ")  # without the names of arguments
+    assert sorted(subcommands(app)) == sorted(told)
+
+
+def contracts() -> Iterator[tuple[str, list[str]]]:
+    """Yield the packages of .importlinter with their layers from the top."""
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / ".importlinter")
+    for section in parser.values():
+        if "containers" in section:
+            yield section["containers"], re.findall(r"\w+", section["layers"])
+
+
+@pytest.mark.parametrize(("package", "layers"), [*contracts()])
+def test_the_layers_are_those_that_are_checked(package: str, layers: list[str]) -> None:
+    (row,) = re.findall(rf"^\| `{package}` \| (.*) \|$", read("ARCHITECTURE.md"), re.MULTILINE)
+    assert re.findall(r"`(\w+)`", row) == layers
 
 
 def test_every_metric_is_documented() -> None:
