@@ -1,4 +1,7 @@
-"""Which catalogue entries under one name make one history, and how its values are read. Pure."""
+"""Which catalogue entries under one name make one history, and how its values are read.
+
+No I/O: psycopg here only writes SQL texts.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,5 +1,6 @@
 """The documents are checked against the code."""
 
+import ast
 import configparser
 import re
 import tomllib
@@ -32,6 +33,7 @@ from shared.ids import Kind
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
+PACKAGES = ("bench", "central", "deploy", "edge", "shared")
 PROMISES = 10
 LINK = re.compile(r"\[[^\]]+\]\((?!https?:|#|mailto:)([^)#\s]+)(?:#[^)]*)?\)")
 
@@ -159,6 +161,19 @@ def contracts() -> Iterator[tuple[str, list[str]]]:
 def test_the_layers_are_those_that_are_checked(package: str, layers: list[str]) -> None:
     (row,) = re.findall(rf"^\| `{package}` \| (.*) \|$", read("ARCHITECTURE.md"), re.MULTILINE)
     assert re.findall(r"`(\w+)`", row) == layers
+
+
+def test_who_says_pure_is_held_to_it() -> None:
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / ".importlinter")
+    checked = parser["importlinter:contract:pure"]["source_modules"].split()
+    files = [f for package in PACKAGES for f in sorted((ROOT / package).rglob("*.py"))]
+    pure = [
+        ".".join(file.relative_to(ROOT).with_suffix("").parts)
+        for file in files
+        if re.search(r"\bPure\b", ast.get_docstring(ast.parse(file.read_text("utf-8"))) or "")
+    ]
+    assert [m for m in pure if not any(f"{m}.".startswith(f"{c}.") for c in checked)] == []
 
 
 def test_every_metric_is_documented() -> None:
