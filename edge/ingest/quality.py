@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from edge.ingest.catalogue import SeriesEntry, Source
+from edge.ingest.clock_doubt import ClockDoubt
 from edge.ingest.decoded import DecodedSample, Reason, Refusal
 from edge.ingest.seen import Identity, SeenWindow, identity_of
 from edge.ingest.sequence import IN_ORDER, SequenceVerdict
@@ -62,8 +63,11 @@ class Verdict(msgspec.Struct, frozen=True):
 class Judge:
     """Judges samples in arrival order. Owns the window of identities and the online times."""
 
-    def __init__(self, limits: TimeLimits, seen: SeenWindow) -> None:
+    def __init__(
+        self, limits: TimeLimits, seen: SeenWindow, doubt: ClockDoubt | None = None
+    ) -> None:
         self._limits = limits
+        self._doubt = doubt or ClockDoubt(recorded_ms=0, tolerance_ms=limits.future_reject_ms)
         self._seen = seen
         self._online_ms: dict[tuple[str, str], int] = {}  # newest birth or death of each asset
 
@@ -82,7 +86,8 @@ class Judge:
         if identity is not None:
             self._seen.add(identity)
         # A time that is not believed must not become the time of the source.
-        believed_ms = min(ts_ms, now_ms + self._limits.future_after_ms)
+        self._doubt.note(now_ms)
+        believed_ms = min(ts_ms, self._doubt.believed_ms(now_ms, self._limits.future_after_ms))
         source.newest_ms = max(source.newest_ms, believed_ms)
         sequence = IN_ORDER
         if sample.seq is not None:
@@ -114,12 +119,12 @@ class Judge:
         return delivery.redelivered or sample.seq == source.sequence.last_seq
 
     def _refusal(self, ts_ms: int, now_ms: int) -> Refusal | None:
-        ahead_ms = ts_ms - now_ms
-        if ahead_ms <= self._limits.future_reject_ms:
+        latest_ms = self._doubt.believed_ms(now_ms, self._limits.future_reject_ms)
+        if ts_ms <= latest_ms:
             return None
         detail = (
-            f"expected at most {self._limits.future_reject_ms} ms ahead of the edge's time, "
-            f"got {ahead_ms} ms ahead"
+            f"expected at most {latest_ms - now_ms} ms ahead of the edge's time, "
+            f"got {ts_ms - now_ms} ms ahead"
         )
         return Refusal(Reason.FUTURE_TIME, "ts", detail)
 
@@ -140,7 +145,8 @@ class Judge:
         last_ms = self._online_ms.get(asset, -1)
         if source.topic.channel is Channel.DEATH:
             heard_ms = max((s.newest_ms for s in source.of_asset if s is not source), default=-1)
-            last_ms = max(last_ms, min(heard_ms, now_ms + self._limits.future_after_ms))
+            bound_ms = self._doubt.believed_ms(now_ms, self._limits.future_after_ms)
+            last_ms = max(last_ms, min(heard_ms, bound_ms))
         moved = 0 if ts_ms > last_ms else _EDGE_TIME
         if moved:
             ts_ms = max(now_ms, last_ms + 1)

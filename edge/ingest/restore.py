@@ -30,7 +30,8 @@ def restore_ingest(
 ) -> IngestState:
     """Return the state after the newest messages in the log; takes about 1 us for each.
 
-    ``now_ms`` bounds device times that were refused as being too far ahead: they are no time.
+    ``now_ms``, or the newest time on record, bounds device times that were refused as being too
+    far ahead: they are no time.
     """
     catalogue = Catalogue(series=series, sources=recent.sources, series_max=series_max)
     by_number = {source.source_ix: source for source in catalogue.sources}

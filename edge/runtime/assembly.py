@@ -16,6 +16,7 @@ from edge.api.server import EdgeApi, EdgeSources
 from edge.config import EdgeConfig, IngestConfig
 from edge.ingest.admission import Admission
 from edge.ingest.broker_refusals import refused_by_broker
+from edge.ingest.clock_doubt import ClockDoubt
 from edge.ingest.decoded import DecodeLimits
 from edge.ingest.intake import Intake
 from edge.ingest.mqtt import MqttReader
@@ -28,13 +29,15 @@ from edge.log.records import PendingBatch
 from edge.metrics import EdgeMetrics
 from edge.runtime.gauges import (
     register_broker,
+    register_clock,
     register_ingest,
     register_link,
     register_log,
     register_process,
 )
 from edge.runtime.readiness import broker_readiness, log_readiness
-from edge.runtime.seeding import NewestRow
+from edge.runtime.report import recorded_ms
+from edge.runtime.seeding import NewestPart, NewestRow
 from edge.runtime.uplink_view import UplinkView
 from edge.uplink.framing import Installation
 from edge.uplink.link import LinkState
@@ -56,6 +59,7 @@ class EdgeParts:
     journal: Journal
     snapshot: LiveSnapshot
     intake: Intake
+    doubt: ClockDoubt
     reader: MqttReader
     uplink: Uplink | None  # None: no central is configured, the site works alone
     api: EdgeApi
@@ -66,9 +70,7 @@ class EdgeParts:
         return LinkState() if self.uplink is None else self.uplink.link
 
 
-def assemble(
-    config: EdgeConfig, journal: Journal, newest: Sequence[NewestRow], clock: Clock
-) -> EdgeParts:
+def assemble(config: EdgeConfig, journal: Journal, newest: NewestPart, clock: Clock) -> EdgeParts:
     """Return the parts, joined and filled with what the log knows; nothing runs yet.
 
     Raises:
@@ -76,10 +78,14 @@ def assemble(
         LocalStateError: if the edge's own signing key cannot be made.
     """
     metrics = EdgeMetrics()
-    snapshot = _snapshot(journal, newest, config.ingest.series_max)
-    recent = _recent(journal, newest, clock)
+    snapshot = _snapshot(journal, newest.rows, config.ingest.series_max)
+    recent = _recent(journal, newest.rows, clock)
+    doubt = ClockDoubt(
+        recorded_ms=max(newest.received_ms, recorded_ms(config.state_dir)),
+        tolerance_ms=round(config.ingest.future_reject_s * _MS),
+    )
     intake = Intake(
-        admission=_admission(config, journal, snapshot, metrics, clock),
+        admission=_admission(config, journal, snapshot, metrics, clock, doubt),
         log=journal,
         linger_s=config.ingest.linger_ms / _MS,
         clock=clock,
@@ -107,13 +113,14 @@ def assemble(
         readiness={"log": log_readiness(intake, journal), "broker": broker_readiness(reader)},
     )
     api = EdgeApi(config, sources, clock)
-    parts = EdgeParts(config, clock, metrics, journal, snapshot, intake, reader, uplink, api)
+    parts = EdgeParts(config, clock, metrics, journal, snapshot, intake, doubt, reader, uplink, api)
     _register(parts)
     return parts
 
 
 def _register(parts: EdgeParts) -> None:
     register_process(parts.metrics)
+    register_clock(parts.metrics, parts.doubt, parts.clock)
     register_ingest(parts.metrics, parts.intake, parts.reader, parts.snapshot)
     register_log(parts.metrics, parts.journal, parts.clock)
     register_broker(parts.metrics, _broker_refused(parts.config, parts.metrics))
@@ -126,12 +133,14 @@ def _admission(
     snapshot: LiveSnapshot,
     metrics: EdgeMetrics,
     clock: Clock,
+    doubt: ClockDoubt,
 ) -> Admission:
     ingest = config.ingest
+    now_ms = max(clock.utc_ms(), doubt.recorded_ms)
     state = restore_ingest(
-        journal.series, journal.recent, series_max=ingest.series_max, now_ms=clock.utc_ms()
+        journal.series, journal.recent, series_max=ingest.series_max, now_ms=now_ms
     )
-    judge = Judge(_time_limits(ingest), state.seen)
+    judge = Judge(_time_limits(ingest), state.seen, doubt)
     for entry in snapshot.latest(frozenset(Kind)):
         name = entry.series.name
         if name.metric == _ONLINE:

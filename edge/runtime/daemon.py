@@ -6,7 +6,7 @@ that a supervisor starts it anew; broker and central may be away as long as they
 
 import asyncio
 import gc
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, cast
 
@@ -27,7 +27,7 @@ from edge.runtime.lifecycle import (
     next_phase,
 )
 from edge.runtime.report import report_from_metrics, write_report
-from edge.runtime.seeding import NewestRow, newest_batches, newest_rows
+from edge.runtime.seeding import NewestPart, newest_batches, newest_part
 from edge.uplink.pump import Uplink
 from shared.clock import Clock
 from shared.errors import CodecError, ConfigurationError
@@ -86,14 +86,14 @@ class EdgeDaemon:
         self._enter(Signal.STAGES_DONE)
         self._report.info("stopped")
 
-    async def _newest(self, journal: Journal) -> Sequence[NewestRow]:
+    async def _newest(self, journal: Journal) -> NewestPart:
         try:
             batches = await newest_batches(journal)
-            return await asyncio.to_thread(newest_rows, batches)
+            return await asyncio.to_thread(newest_part, batches)
         except (EdgeError, CodecError) as error:
             # The page starts empty then; the log itself decides whether it can go on.
             self._report.warning("newest values cannot be read from the log", error=str(error))
-            return ()
+            return NewestPart()
 
     async def _work(self, parts: EdgeParts) -> None:
         parts.intake.on_beat(self._notifier.beat)
@@ -164,13 +164,27 @@ class EdgeDaemon:
 
     async def _tell_status(self, parts: EdgeParts) -> None:
         written_s = float("-inf")
+        in_doubt = False
         while True:
+            in_doubt = self._tell_doubt(parts, told=in_doubt)
             self._notifier.status(_status_line(parts))
             now_s = self._clock.monotonic_s()
             if now_s - written_s >= REPORT_EVERY_S:
                 written_s = now_s
                 self._leave_report(parts, running=True)
             await asyncio.sleep(STATUS_EVERY_S)
+
+    def _tell_doubt(self, parts: EdgeParts, *, told: bool) -> bool:
+        """Report once that the clock is in doubt, and once that it is not any more."""
+        behind_ms = parts.doubt.behind_ms(parts.clock.utc_ms())
+        if behind_ms and not told:
+            self._report.warning(
+                "this node's clock is behind what it has recorded; times ahead of it are accepted",
+                behind_s=round(behind_ms / 1000),
+            )
+        elif told and not behind_ms:
+            self._report.warning("this node's clock is in doubt no more")
+        return behind_ms > 0
 
     def _leave_report(self, parts: EdgeParts, *, running: bool) -> None:
         text = parts.metrics.render().decode()
@@ -243,6 +257,8 @@ def _status_line(parts: EdgeParts) -> str:
         f"{load.messages} messages in flight",
         f"backlog {sum(lane.backlog_samples for lane in lanes)} samples",
     ]
+    if parts.doubt.behind_ms(parts.clock.utc_ms()):
+        words.insert(0, "OWN CLOCK IN DOUBT")
     if load.trouble is not None:
         words.insert(0, f"LOG REFUSES: {load.trouble}")
     return ", ".join(words)

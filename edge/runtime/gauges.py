@@ -5,6 +5,7 @@ from functools import partial
 
 from prometheus_client import GCCollector, PlatformCollector, ProcessCollector
 
+from edge.ingest.clock_doubt import ClockDoubt
 from edge.ingest.intake import Intake
 from edge.ingest.mqtt import LinkStage as BrokerStage
 from edge.ingest.mqtt import MqttReader
@@ -23,6 +24,15 @@ def register_process(metrics: EdgeMetrics) -> None:
     ProcessCollector(registry=metrics.registry)
     PlatformCollector(registry=metrics.registry)
     GCCollector(registry=metrics.registry)
+
+
+def register_clock(metrics: EdgeMetrics, doubt: ClockDoubt, clock: Clock) -> None:
+    """Export whether this node's clock can be right."""
+    metrics.gauge(
+        "clock_behind_seconds",
+        "How far this node's clock is behind what it has recorded; 0 where that is no doubt",
+        lambda: doubt.behind_ms(clock.utc_ms()) / _MILLISECONDS,
+    )
 
 
 def register_ingest(

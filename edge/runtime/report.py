@@ -39,6 +39,7 @@ class EdgeReport:
     log_bytes: int
     disk_free_bytes: int
     series: int
+    clock_behind_s: float = 0.0  # 0: no doubt about this node's clock
     quarantined: Mapping[str, int] = field(default_factory=dict[str, int])  # ever, by reason
     broker_refused: Mapping[str, int] = field(default_factory=dict[str, int])  # by reason
 
@@ -81,6 +82,7 @@ def report_from_metrics(text: str, at_ms: int) -> EdgeReport:
         log_bytes=round(total("log_bytes")),
         disk_free_bytes=round(total("disk_free_bytes")),
         series=round(total("series")),
+        clock_behind_s=total("clock_behind_seconds"),
         quarantined=by_reason("quarantined"),
         broker_refused=by_reason("broker_refused"),
     )
@@ -107,12 +109,24 @@ def read_report(state_dir: Path) -> EdgeReport | None:
         return None
 
 
+def recorded_ms(state_dir: Path) -> int:
+    """Return the newest time on record when the last report was left, 0 if there is none."""
+    report = read_report(state_dir)
+    try:
+        return 0 if report is None else round(report.at_ms + report.clock_behind_s * _MS)
+    except (TypeError, ValueError, OverflowError):
+        return 0
+
+
 def report_lines(report: EdgeReport, now_ms: int) -> Iterator[str]:
     """Yield the report as lines for people."""
     age_s = (now_ms - report.at_ms) / _MS
     yield (
         "edge        running" if report.running else f"edge        NOT RUNNING, seen {_age(age_s)}"
     )
+    if report.clock_behind_s:
+        behind = _duration(report.clock_behind_s)
+        yield f"clock       IN DOUBT, {behind} behind what was recorded here: set this node's clock"
     yield f"broker      {report.broker}"
     yield f"central     {report.uplink}"
     oldest = f", oldest {_age(report.backlog_oldest_age_s)}" if report.backlog_batches else ""
@@ -145,10 +159,14 @@ def _reasons(counts: Mapping[str, int]) -> str:
 
 
 def _age(seconds: float) -> str:
+    return f"{_duration(seconds)} ago"
+
+
+def _duration(seconds: float) -> str:
     for unit, length_s in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= 2 * length_s:
-            return f"{seconds / length_s:.0f} {unit} ago"
-    return f"{seconds:.0f} s ago"
+            return f"{seconds / length_s:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def _size(size_bytes: float) -> str:

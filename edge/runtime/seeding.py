@@ -41,6 +41,14 @@ class NewestRow:
         return min(self.ts_ms, self.received_ms)
 
 
+@dataclass(frozen=True, slots=True)
+class NewestPart:
+    """What the newest part of the log says of all series."""
+
+    rows: Sequence[NewestRow] = ()
+    received_ms: int = 0  # the latest receipt in it; 0 where there is nothing
+
+
 async def newest_batches(journal: Journal) -> list[StoredBatch]:
     """Return the newest part of the telemetry lane, ascending; LogError if it cannot be read."""
     lane = journal.state().lanes.get(TELEMETRY_LANE)
@@ -56,6 +64,16 @@ async def newest_batches(journal: Journal) -> list[StoredBatch]:
         size_bytes += sum(len(batch.body) for batch in part)
         last_seq = first_seq - 1
     return found
+
+
+def newest_part(batches: Sequence[StoredBatch]) -> NewestPart:
+    """Return what ``batches`` say.
+
+    Raises:
+        CodecError: if a body cannot be decoded.
+    """
+    received_ms = max((batch.recv_max_ms for batch in batches), default=0)
+    return NewestPart(newest_rows(batches), received_ms)
 
 
 def newest_rows(batches: Sequence[StoredBatch]) -> list[NewestRow]:

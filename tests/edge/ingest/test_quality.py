@@ -3,6 +3,7 @@
 import pytest
 
 from edge.ingest.catalogue import Catalogue, SeriesEntry, Source
+from edge.ingest.clock_doubt import ClockDoubt
 from edge.ingest.decoded import DecodedSample, Reason
 from edge.ingest.quality import Delivery, Judge, Outcome, TimeLimits, Verdict, range_quality
 from edge.ingest.seen import SeenWindow
@@ -19,8 +20,8 @@ RETAINED = Delivery(retained=True, redelivered=False)
 class Desk:
     """One source under judgement."""
 
-    def __init__(self, channel: str = "telemetry") -> None:
-        self.judge = Judge(LIMITS, SeenWindow())
+    def __init__(self, channel: str = "telemetry", doubt: ClockDoubt | None = None) -> None:
+        self.judge = Judge(LIMITS, SeenWindow(), doubt)
         self.catalogue = Catalogue(series=(), sources=(), series_max=10)
         self.source = self.source_of(channel)
 
@@ -80,6 +81,15 @@ def test_a_time_that_was_not_believed_makes_no_restart_of_what_follows() -> None
     desk.take(1, NOW_MS)
     desk.take(5, NOW_MS + 10**9)
     assert desk.take(4, NOW_MS - 1).sequence.recovered
+
+
+def test_refuses_no_time_while_the_edges_own_clock_is_in_doubt() -> None:
+    desk = Desk(doubt=ClockDoubt(recorded_ms=NOW_MS, tolerance_ms=300_000))
+    weeks_back_ms = NOW_MS - 3 * 7 * 86_400_000
+    taken = desk.take(1, NOW_MS + 60_000, now_ms=weeks_back_ms)
+    assert (taken.outcome, taken.quality) == (Outcome.ACCEPTED, Quality.FUTURE)
+    refused = desk.take(2, 2**62, now_ms=weeks_back_ms)  # no clock is off like that
+    assert refused.outcome is Outcome.REFUSED
 
 
 def test_suppresses_the_same_number_and_time() -> None:

@@ -15,7 +15,7 @@ from edge.runtime import daemon as daemon_module
 from edge.runtime.daemon import EdgeDaemon
 from edge.runtime.lifecycle import Phase, StopStage
 from edge.runtime.report import read_report
-from shared.clock import SystemClock
+from shared.clock import Clock, SystemClock
 from shared.errors import ConfigurationError
 from tests.support.ingest_bench import GAS, until
 from tests.support.mqtt_packets import publish
@@ -51,8 +51,10 @@ def config_of(state_dir: Path, mqtt_port: int = 1, api_port: int | None = None) 
 
 
 @asynccontextmanager
-async def running(config: EdgeConfig) -> AsyncGenerator[tuple[EdgeDaemon, asyncio.Task[None]]]:
-    daemon = EdgeDaemon(config, clock=CLOCK, environment={}, pid=1)
+async def running(
+    config: EdgeConfig, clock: Clock = CLOCK
+) -> AsyncGenerator[tuple[EdgeDaemon, asyncio.Task[None]]]:
+    daemon = EdgeDaemon(config, clock=clock, environment={}, pid=1)
     async with asyncio.TaskGroup() as group:
         task = group.create_task(daemon.run())
         await until(lambda: daemon.phase is not Phase.STARTING)
@@ -95,6 +97,30 @@ async def test_leaves_word_of_what_the_broker_refused(tmp_path: Path) -> None:
     report = read_report(tmp_path)
     assert report is not None
     assert report.broker_refused == {"not_permitted": 4}
+
+
+class ClockSetBack(SystemClock):
+    """A clock without a battery: it starts three weeks before the last run."""
+
+    def utc_ms(self) -> int:
+        return super().utc_ms() - 3 * 7 * 86_400_000
+
+
+async def test_a_node_whose_clock_starts_weeks_back_refuses_nothing_that_is_right(
+    tmp_path: Path, broker: StagedBroker
+) -> None:
+    async with running(config_of(tmp_path)):
+        pass
+    async with running(config_of(tmp_path, broker.port), ClockSetBack()):
+        visitor = await broker.visitor()
+        await visitor.greet()
+        payload = b'{"ts":%d,"seq":1,"metrics":{"a":1}}' % CLOCK.utc_ms()
+        visitor.say(publish(GAS, payload, packet_id=7))
+        await visitor.hear()
+    report = read_report(tmp_path)
+    assert report is not None
+    assert (report.quarantined, report.backlog_samples) == ({}, 1)
+    assert report.clock_behind_s > 86_400
 
 
 async def test_what_was_read_before_the_stop_is_stored_and_acknowledged(

@@ -11,6 +11,7 @@ from edge.runtime.report import (
     REPORT_FILE_NAME,
     EdgeReport,
     read_report,
+    recorded_ms,
     report_from_metrics,
     report_lines,
     write_report,
@@ -33,6 +34,7 @@ REPORT = EdgeReport(
     disk_free_bytes=80_000_000_000,
     series=42,
     quarantined={"bad_json": 2, "bad_topic": 1},
+    clock_behind_s=1_209_600.0,
     broker_refused={"bad_login": 7, "queue_full": 3},
 )
 
@@ -52,6 +54,7 @@ def metrics_of(report: EdgeReport) -> str:
     metrics.gauge("log_bytes", "x", lambda: report.log_bytes)
     metrics.gauge("disk_free_bytes", "x", lambda: report.disk_free_bytes)
     metrics.gauge("series", "x", lambda: report.series)
+    metrics.gauge("clock_behind_seconds", "x", lambda: report.clock_behind_s)
     for name in ("quarantined", "broker_refused"):
         by_reason = {(reason,): float(n) for reason, n in getattr(report, name).items()}
         metrics.family(name, "x", ("reason",), lambda by_reason=by_reason: by_reason)
@@ -87,6 +90,7 @@ def test_tells_people_what_they_ask_first() -> None:
     for words in (
         "edge        running",
         "broker      connected",
+        "clock       IN DOUBT, 14 d behind what was recorded here",
         "central     waiting",
         "3456 samples in 12 batches, 79 kB, oldest 2 h ago",
         "2 MB, 80.0 GB free on disk",
@@ -100,6 +104,20 @@ def test_tells_people_what_they_ask_first() -> None:
 def test_says_nothing_of_a_broker_that_refused_nothing() -> None:
     silent = replace(REPORT, broker_refused={})
     assert "refused by the broker" not in "\n".join(report_lines(silent, NOW_MS))
+
+
+def test_says_nothing_of_a_clock_that_is_not_in_doubt() -> None:
+    assert "clock" not in "\n".join(report_lines(replace(REPORT, clock_behind_s=0.0), NOW_MS))
+
+
+def test_tells_the_newest_time_on_record(tmp_path: Path) -> None:
+    assert recorded_ms(tmp_path) == 0
+    write_report(tmp_path, REPORT)
+    assert recorded_ms(tmp_path) == NOW_MS + 1_209_600_000
+    (tmp_path / REPORT_FILE_NAME).write_text(
+        (tmp_path / REPORT_FILE_NAME).read_text().replace(str(NOW_MS), '"x"', 1)
+    )
+    assert recorded_ms(tmp_path) == 0
 
 
 def test_a_report_left_by_an_older_edge_is_read(tmp_path: Path) -> None:
