@@ -14,6 +14,7 @@ from edge.errors import LogDamagedError, LogError
 from edge.log.chain import BatchRow
 from edge.log.database import Database
 from edge.log.facts import SegmentFacts, View
+from edge.log.layout import exists
 from edge.log.reader import SegmentReaders
 from edge.log.records import SeriesSamples
 from edge.log.segments import batch_row
@@ -60,7 +61,7 @@ class Search:
         except LogDamagedError:  # the uplink's read will have it repaired
             more = False
         except LogError:
-            if facts.file.exists():
+            if exists(facts.file):
                 raise
             more = False
         if not more:

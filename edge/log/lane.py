@@ -156,7 +156,7 @@ class LaneLog:
             file=self._newest.database.file,
             header=self._newest.header,
             summary=self._newest.summary,
-            size_bytes=_size_bytes(self._newest.database),
+            size_bytes=self._newest.size_bytes(),
             sealed=False,
         )
         return (*self._retired, newest)
@@ -176,7 +176,7 @@ class LaneLog:
             backlog_bytes=backlog.body_bytes,
             oldest_unacked_ms=self._oldest_owed_ms,
             segments=len(self._retired) + 1,
-            size_bytes=self._retired_bytes + _size_bytes(self._newest.database),
+            size_bytes=self._retired_bytes + self._newest.size_bytes(),
         )
 
     def certain(self) -> Certain:
@@ -232,10 +232,17 @@ class LaneLog:
         file = create_segment(
             self._shop.layout, header, catalogue.all_entries(), old.tail.encoded()
         )
-        self._reserved = max(self._reserved, first_seq - 1)
-        self._shop.meta.reserve(self.lane, self._reserved, first_seq)
-        database = open_writer(file)
-        self._newest = OpenSegment(database, header, empty_summary(header))
+        reserved = max(self._reserved, first_seq - 1)
+        with contextlib.ExitStack() as undo:
+            # Left there while the one before is still written, it would be the end of the lane
+            # for the next start, and its numbers would be given out twice.
+            undo.callback(remove_database, file)
+            newest = OpenSegment(open_writer(file), header, empty_summary(header))
+            undo.callback(newest.database.close)
+            self._shop.meta.reserve(self.lane, reserved, first_seq)
+            undo.pop_all()
+        self._reserved = reserved
+        self._newest = newest
         self.last_seq = first_seq - 1
         self._retire(old)
 
@@ -250,7 +257,7 @@ class LaneLog:
             file=file,
             header=old.header,
             summary=old.summary,
-            size_bytes=_size_bytes(old.database),
+            size_bytes=old.size_bytes(),
             sealed=False,
         )
         self._retired.append(facts)
@@ -313,10 +320,6 @@ class LaneLog:
         except LogDamagedError:
             self.suspects.add(facts.first_seq)
             return facts.summary.recv_min_ms
-
-
-def _size_bytes(database: Database) -> int:
-    return database.size_bytes() + database.wal_bytes
 
 
 def _recv_min_ms(database: Database, seq: int) -> int | None:

@@ -166,15 +166,21 @@ def size_of(file: Path) -> int:
         return file.stat().st_size
 
 
+def exists(file: Path) -> bool:
+    """Tell whether a file is there; as `disk_errors` when the disk does not say."""
+    with disk_errors(file):
+        return file.exists()
+
+
 def companions(file: Path) -> tuple[Path, ...]:
     """Return the names SQLite uses beside ``file``."""
     return tuple(file.with_name(file.name + suffix) for suffix in SQLITE_COMPANIONS)
 
 
 def is_whole(file: Path) -> bool:
-    """Tell whether nothing of a database is left in its write-ahead log."""
+    """Tell whether nothing of a database is left in its write-ahead log; as `disk_errors`."""
     wal = wal_of(file)
-    return not wal.exists() or wal.stat().st_size == 0
+    return not exists(wal) or size_of(wal) == 0
 
 
 def wal_of(file: Path) -> Path:
@@ -189,7 +195,7 @@ def move_to_damaged(file: Path, layout: Layout) -> Path:
     no interruption can make it look like a shorter, healthy file. As `disk_errors`.
     """
     number = 0
-    while (target := layout.damaged_dir / f"{file.name}.{number}").exists():
+    while exists(target := layout.damaged_dir / f"{file.name}.{number}"):
         number += 1
     for source, name in zip((file, *companions(file)), (target, *companions(target)), strict=True):
         with disk_errors(source):

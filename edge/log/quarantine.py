@@ -17,6 +17,7 @@ from edge.log.formats import FileFormat, check_format, open_or_create
 from edge.log.layout import Layout
 from edge.log.records import INT64_MAX, INT64_MIN, QuarantineEntry
 from shared.clock import Clock
+from shared.logs import get_log
 
 LIST_LIMIT_MAX = 1_000
 LIST_PAYLOAD_MAX_BYTES = 512  # a list shows how a message begins; `show_entry` gives all of it
@@ -24,6 +25,8 @@ _TEXT_LENGTH_MAX = 1_024  # of topic, field and detail: enough to recognise any 
 _ENTRY_OVERHEAD_BYTES = 160  # fixed fields and what SQLite needs around them
 _WAL_SIZE_MAX_BYTES = 4_194_304
 _COLUMNS = "id, at_ms, topic, reason, field, detail, payload, size_bytes, sha256"
+
+_log = get_log("log")
 
 _FORMAT = FileFormat(
     what="quarantine",
@@ -105,14 +108,27 @@ class Quarantine:
             self._held.popleft()
         self._size_bytes += sum(one.size_bytes for one in fresh)
         self._size_bytes -= sum(one.size_bytes for one in evicted)
-        self.counts = _read_counts(self._database, len(self._held), self._size_bytes)
-        if self._database.wal_bytes > _WAL_SIZE_MAX_BYTES:
-            self._database.checkpoint(Checkpoint.TRUNCATE)
+        # It is stored: whatever fails from here on must not make the caller give it again.
+        self.counts = QuarantineCounts(
+            entered=_more(self.counts.entered, fresh),
+            evicted=_more(self.counts.evicted, evicted),
+            entries=len(self._held),
+            size_bytes=self._size_bytes,
+        )
+        self._checkpoint_if_large()
 
     def close(self) -> None:
         """Write everything into the file itself and close it."""
         self._database.checkpoint(Checkpoint.TRUNCATE)
         self._database.close()
+
+    def _checkpoint_if_large(self) -> None:
+        if self._database.wal_bytes <= _WAL_SIZE_MAX_BYTES:
+            return
+        try:
+            self._database.checkpoint(Checkpoint.TRUNCATE)
+        except LogError as error:  # the next entry tries again
+            _log.warning("the quarantine's write-ahead log is not copied", error=str(error))
 
     def _insert(self, entry: QuarantineEntry) -> int:
         row = self._database.row(
@@ -228,6 +244,13 @@ def _read_counts(database: Database, entries: int, size_bytes: int) -> Quarantin
         entries=entries,
         size_bytes=size_bytes,
     )
+
+
+def _more(counted: Mapping[str, int], held: Sequence[_Held]) -> dict[str, int]:
+    more = dict(counted)
+    for one in held:
+        more[one.reason] = more.get(one.reason, 0) + 1
+    return more
 
 
 def _trimmed(entry: QuarantineEntry, payload_max_bytes: int) -> QuarantineEntry:

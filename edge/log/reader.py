@@ -15,7 +15,7 @@ from edge.errors import LogDamagedError, LogError
 from edge.log.chain import BatchRow, is_intact
 from edge.log.database import Database, open_reader
 from edge.log.facts import SegmentFacts, View, overlapping
-from edge.log.layout import is_whole
+from edge.log.layout import exists, is_whole
 from edge.log.records import StoredBatch
 from edge.log.segments import stream_batches
 from shared.sync.ranges import Ranges
@@ -92,7 +92,7 @@ def read_batches(readers: SegmentReaders, view: View, wanted: Wanted) -> ReadRes
             with readers.use(facts) as database:
                 left_bytes = _read_into(found, database, facts, wanted, left_bytes)
         except LogError as error:
-            if not facts.file.exists():  # removed meanwhile: central has all of it
+            if not exists(facts.file):  # removed meanwhile: central has all of it
                 continue
             if isinstance(error, LogDamagedError):
                 return ReadResult(found, facts)

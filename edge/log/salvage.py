@@ -19,9 +19,11 @@ from edge.log.layout import (
     SALVAGE_PREFIX,
     Layout,
     companions,
+    exists,
     move_to_damaged,
     remove_database,
     rename_durably,
+    size_of,
 )
 from edge.log.recent import encode_tail
 from edge.log.records import INT64_MAX
@@ -263,7 +265,7 @@ def _first_prev_hash(database: Database, header: SegmentHeader) -> bytes:
 
 
 def _size_bytes(file: Path) -> int:
-    return sum(path.stat().st_size for path in (file, *companions(file)) if path.exists())
+    return sum(size_of(path) for path in (file, *companions(file)) if exists(path))
 
 
 def check_chain(rows: Iterable[BatchRow], header: SegmentHeader, file: Path) -> None:

@@ -10,6 +10,7 @@ from edge.log.layout import (
     Layout,
     SegmentName,
     disk_errors,
+    exists,
     remove_database,
     rename_durably,
 )
@@ -35,7 +36,7 @@ def tidy_segments(layout: Layout) -> None:
             remove_database(path)
         elif path.name.startswith(SALVAGE_PREFIX) and path.suffix == ".db":
             original = path.with_name(path.name.removeprefix(SALVAGE_PREFIX))
-            if original.exists():
+            if exists(original):
                 remove_database(path)
             else:
                 rename_durably(path, original)

@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.errors import LogDamagedError
+from edge.errors import LogDamagedError, LogError
 from edge.log.chain import HASH_BYTES, BatchRow
 from edge.log.database import Checkpoint, Database, Row, open_writer, typed_row
 from edge.log.formats import FileFormat, check_format, create_tables
@@ -333,6 +333,7 @@ class OpenSegment:
         self.source_count = _count(database, "source")
         self.database = database
         self.tail = TailTable(database)
+        self._file_bytes = 0  # as last known
 
     def append(
         self,
@@ -356,6 +357,12 @@ class OpenSegment:
         self.source_count += len(entries.sources)
         if rows:
             self.summary = self.summary.including(rows, head)
+
+    def size_bytes(self) -> int:
+        """Return how large it is with its write-ahead log; as last known when the disk fails."""
+        with contextlib.suppress(LogError):  # a number for people and limits: no reason to stop
+            self._file_bytes = self.database.size_bytes()
+        return self._file_bytes + self.database.wal_bytes
 
     def seal(self) -> None:
         """Note the summary, write everything into the file itself and close it for ever.

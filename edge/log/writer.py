@@ -166,9 +166,9 @@ class LogWriter:
 
     def _work(self) -> None:
         company = 0
-        stopped = False
-        while not stopped:
-            stopped = self._gather()
+        stopping = False
+        while not stopping or self._waiting:
+            stopping = self._gather() or stopping
             started_s = self._clock.monotonic_s()
             appends, quarantines, calls = self._take_group()
             if appends:
@@ -179,10 +179,9 @@ class LogWriter:
                 self._answer([self._store.call(job)])
             self._store.maintain()
             company = len(appends)
-            if company >= COMPANY_MIN and not stopped:
+            if company >= COMPANY_MIN and not stopping:
                 spent_s = self._clock.monotonic_s() - started_s
                 self._stopping.wait(max(0.0, COMMIT_SPACING_S - spent_s))
-            stopped = stopped and not self._waiting
 
     def _gather(self) -> bool:
         """Wait for a job unless some wait already, take all there are; tell whether to stop."""

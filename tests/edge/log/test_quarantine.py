@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from edge.errors import LogDamagedError, LogError, LogFullError
+from edge.log import quarantine as quarantine_module
+from edge.log.database import Database
 from edge.log.layout import Layout, make_folders
 from edge.log.quarantine import (
     LIST_PAYLOAD_MAX_BYTES,
@@ -148,3 +150,19 @@ def test_where_there_is_none_it_says_so(tmp_path: Path, layout: Layout) -> None:
     layout.quarantine_file.write_bytes(b"something else, but long enough to be read " * 30)
     with pytest.raises(LogDamagedError, match=r"quarantine\.db"):
         open_quarantine_reader(layout.state_dir)
+
+
+def test_what_fails_after_the_commit_does_not_make_the_caller_give_it_again(
+    layout: Layout, quarantine: Quarantine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> bool:
+        raise LogFullError("no space left on the disk")
+
+    monkeypatch.setattr(quarantine_module, "_WAL_SIZE_MAX_BYTES", 0)
+    monkeypatch.setattr(quarantine_module, "_read_counts", full)
+    with monkeypatch.context() as failing:
+        failing.setattr(Database, "checkpoint", full)
+        quarantine.add([entry("a"), entry("b"), entry("a")])
+    assert len(listed(layout)) == 3
+    assert quarantine.counts.entered == {"a": 2, "b": 1}
+    assert quarantine.counts.entries == 3

@@ -109,3 +109,16 @@ async def test_a_cancelled_caller_is_passed_over() -> None:
     harness.store.gate.set()
     assert (await other).lane == 2
     await harness.writer.stop()
+
+
+async def test_stop_ends_the_thread_though_jobs_of_several_commits_wait() -> None:
+    harness = Harness()
+    futures = [harness.append(0.0)]
+    await asyncio.to_thread(harness.store.entered.wait, 10.0)
+    futures += [harness.append(*range(100_000)) for _ in range(3)]
+    async with asyncio.timeout(10.0), asyncio.TaskGroup() as group:
+        group.create_task(harness.writer.stop())
+        await asyncio.sleep(0)
+        harness.store.gate.set()
+    assert harness.store.groups == [1, 1, 1, 1]
+    assert all(future.done() for future in futures)
