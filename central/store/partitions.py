@@ -51,13 +51,13 @@ class DayPartitions:
         self._sql = load_queries("partition")
 
     async def ensure(self, days: set[int], now_ms: int) -> None:
-        """Return when each of ``days`` that may have a partition has one.
+        """Return when each of ``days`` that may have a partition has one; the newest come first.
 
         Raises:
             StoreError: a lock was not free in time, or no connection; try again.
         """
         missing = days_with_partition(days - self._known, now_ms)
-        for day in sorted(missing):
+        for day in sorted(missing, reverse=True):
             try:
                 async with self._database.transaction() as connection:
                     await self._create(connection, day)

@@ -35,7 +35,9 @@ from shared.logs import get_log
 # and DDL that needs the inbox for a moment gets its turn. A larger batch goes alone.
 SAMPLES_PER_TRANSACTION_MAX: Final = 100_000
 # After a day's partition could not be made: each attempt may wait for a lock, and others behind it.
+# Twice as long each time: a day with more rows than can be moved in time must not stop the others.
 PARTITION_RETRY_S: Final = 10.0
+PARTITION_RETRY_MAX_S: Final = 640.0
 
 Row = dict[str, Any]
 _EMPTY_MAP = SeriesMap(np.empty(0, np.uint32), np.empty(0, np.int32), np.empty(0, np.uint8))
@@ -54,6 +56,7 @@ class Unpacking:
         self._partitions = DayPartitions(database, Partitioned.SAMPLE)
         self._owed_days: set[int] = set()  # their rows went to the default partition
         self._make_room_at_s = 0.0
+        self._room_pause_s = PARTITION_RETRY_S
         self._maps: dict[EpochKey, SeriesMap] = {}
         self._sql = load_queries("unpack")
         self._series_sql = load_queries("series")
@@ -162,10 +165,12 @@ class Unpacking:
         try:
             await self._partitions.ensure(self._owed_days, self._clock.utc_ms())
         except StoreError as error:
-            self._make_room_at_s = now_s + PARTITION_RETRY_S
+            self._make_room_at_s = now_s + self._room_pause_s
+            self._room_pause_s = min(self._room_pause_s * 2, PARTITION_RETRY_MAX_S)
             _log.warning("no partition for a day yet: its rows go to the default", error=str(error))
         else:
             self._owed_days.clear()
+            self._room_pause_s = PARTITION_RETRY_S
 
     async def _raise_latest(self, connection: Connection, latest: Sequence[LatestRow]) -> None:
         if not latest:

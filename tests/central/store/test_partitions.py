@@ -80,6 +80,13 @@ async def test_a_partition_is_on_disk_before_it_is_remembered(world: CentralWorl
     assert shown == [("on",)]
 
 
+async def test_an_old_day_that_cannot_be_made_stops_no_newer_one(world: CentralWorld) -> None:
+    await world.sql("CREATE TABLE sample_d20261120 ()")  # in the way
+    with pytest.raises(StoreError, match="42P07"):
+        await samples_of(world).ensure({TODAY - 3, TODAY - 1, TODAY}, NOW_MS)
+    assert {"sample_d20261122", "sample_d20261123"} <= set(await days(world, "sample"))
+
+
 async def test_old_inbox_days_are_dropped_once_they_are_unpacked(world: CentralWorld) -> None:
     inbox = DayPartitions(world.database, Partitioned.BATCH)
     grant = await world.session()
