@@ -28,6 +28,7 @@ _PATTERNS = (
 )
 REASONS = tuple(reason for reason, _ in _PATTERNS)
 _ERROR = re.compile(r"\[(ERR|WRN)\]")
+_CLIENT_ID = re.compile(r'(mid:\d+ - )".*?" - ')  # a device's own words are no reason
 
 
 def refusal_reason(line: str) -> str | None:
@@ -36,4 +37,5 @@ def refusal_reason(line: str) -> str | None:
         return None
     if "unable to connect" in line:
         return None  # follows the line that said why
-    return next((reason for reason, pattern in _PATTERNS if pattern.search(line)), None)
+    told = _CLIENT_ID.sub(r"\1", line, count=1)
+    return next((reason for reason, pattern in _PATTERNS if pattern.search(told)), None)

@@ -28,6 +28,11 @@ def test_every_refusal_of_the_broker_has_a_reason(text: str, reason: str) -> Non
     assert refusal_reason(HEAD + text) == reason
 
 
+def test_the_name_of_a_client_is_no_reason() -> None:
+    head = HEAD.replace("wxi", "topic-7")
+    assert refusal_reason(head + 'authentication error - User "nobody"') == "bad_login"
+
+
 def test_a_refused_login_is_counted_once_though_told_twice() -> None:
     assert refusal_reason(HEAD + "unable to connect: authentication error") is None
 
