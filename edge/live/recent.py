@@ -7,19 +7,50 @@ in it is on disk, and it always says from when on it is complete.
 
 from array import array
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shared.domain.samples import Value, ValueType
 
-# 16 bytes each: 16 MB. An hour of 300 values a second, three minutes of 5,000.
+# Numbers take 16 bytes each: 16 MB. An hour of 300 values a second, three minutes of 5,000.
 RECENT_SAMPLES_MAX: Final = 1_000_000
+RECENT_SIZE_MAX_BYTES: Final = 33_554_432  # a text of 256 characters takes as much as 20 numbers
+_TEXT_OVERHEAD_BYTES: Final = 64  # of a Python object around it
+_INTEGER_BYTES: Final = 32
+_SAMPLE_BYTES: Final = 16  # its time, and the number or the place of another value
 _DROPPED_SHARE: Final = 4  # a full memory drops the oldest quarter of each series
 _NEVER_MS: Final = -(2**63)
 
 NewestMs = Callable[[int], int | None]
 Samples = list[tuple[int, Value]]
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """A copy of samples around a span of time, cheap to make; `columns` may run in any thread."""
+
+    start_ms: int
+    end_ms: int
+    _times: NDArray[np.int64]
+    _values: NDArray[np.float64] | list[Value]  # parallel, both in the order of arrival
+
+    def columns(self) -> tuple[list[int], list[Value]]:
+        """Return the device times in ``[start_ms, end_ms)``, ascending, and their values.
+
+        Samples of one millisecond come in the order of arrival.
+        """
+        times, values = self._times, self._values
+        chosen = np.flatnonzero((times >= self.start_ms) & (times < self.end_ms))
+        chosen = chosen[np.argsort(times[chosen], kind="stable")]
+        if isinstance(values, list):
+            return times[chosen].tolist(), [values[index] for index in chosen.tolist()]
+        return times[chosen].tolist(), values[chosen].tolist()
+
+
+_NOTHING: Final = np.zeros(0, np.int64)
 
 
 class _Ring:
@@ -34,36 +65,47 @@ class _Ring:
         is_number = value_type == ValueType.NUMBER
         self.values: array[float] | list[Value] = array("d") if is_number else []
 
-    def append(self, ts_ms: int, value: Value) -> None:
+    def append(self, ts_ms: int, value: Value) -> int:
+        """Return how many bytes that took."""
+        self.ts_ms.append(ts_ms)
         values = self.values
         if isinstance(values, list):
             values.append(value)
-        else:
-            values.append(float(value))
-        self.ts_ms.append(ts_ms)
+            return _SAMPLE_BYTES + _object_bytes(value)
+        values.append(float(value))
+        return _SAMPLE_BYTES
 
-    def drop_oldest(self) -> int:
+    def drop_oldest(self) -> tuple[int, int]:
+        """Return how many samples and bytes that were."""
         count = -(-len(self.ts_ms) // _DROPPED_SHARE)
         self.complete_from_ms = max(self.complete_from_ms, max(self.ts_ms[:count]) + 1)
+        size_bytes = _SAMPLE_BYTES * count
+        if isinstance(self.values, list):
+            size_bytes += sum(map(_object_bytes, self.values[:count]))
         del self.ts_ms[:count]
         del self.values[:count]
-        return count
+        return count, size_bytes
 
-    def within(self, start_ms: int, end_ms: int) -> Samples:
+    def excerpt(self, start_ms: int, end_ms: int) -> Excerpt:
         times = np.array(self.ts_ms, dtype=np.int64)  # a copy: a view would forbid appending
-        chosen = np.flatnonzero((times >= start_ms) & (times < end_ms))
-        chosen = chosen[np.argsort(times[chosen], kind="stable")]
-        values = self.values
-        found: list[Value] = (
-            [values[index] for index in chosen.tolist()]
-            if isinstance(values, list)
-            else np.array(values)[chosen].tolist()
-        )
-        return list(zip(times[chosen].tolist(), found, strict=True))
+        inside = (times >= start_ms) & (times < end_ms)
+        if not inside.any():
+            return Excerpt(start_ms, end_ms, _NOTHING, [])
+        part = slice(int(inside.argmax()), len(inside) - int(inside[::-1].argmax()))
+        values = self.values[part]
+        copied = values if isinstance(values, list) else np.array(values, dtype=np.float64)
+        return Excerpt(start_ms, end_ms, times[part], copied)
+
+
+def _object_bytes(value: Value) -> int:
+    # The same whenever it is asked, which `sys.getsizeof` is not: a text may keep its UTF-8 too.
+    if isinstance(value, str):
+        return _TEXT_OVERHEAD_BYTES + len(value) * (1 if value.isascii() else 4)
+    return _INTEGER_BYTES
 
 
 class RecentSamples:
-    """At most ``samples_max`` samples; the longest silent are not kept longer than the others.
+    """At most ``samples_max`` samples and ``size_max_bytes``; all series lose their oldest alike.
 
     Samples must come from commits, each once, in any order of device time.
     """
@@ -75,6 +117,7 @@ class RecentSamples:
         newest_ms: NewestMs,
         started_ms: int,
         samples_max: int = RECENT_SAMPLES_MAX,
+        size_max_bytes: int = RECENT_SIZE_MAX_BYTES,
     ) -> None:
         """``known_series`` are in the log already; ``newest_ms`` tells their newest sample so far.
 
@@ -84,12 +127,19 @@ class RecentSamples:
         self._newest_ms = newest_ms
         self._started_ms = started_ms
         self._samples_max = samples_max
+        self._size_max_bytes = size_max_bytes
         self._rings: dict[int, _Ring] = {}
         self._count = 0
+        self._size_bytes = 0
 
     def __len__(self) -> int:
         """Return how many samples are held."""
         return self._count
+
+    @property
+    def size_bytes(self) -> int:
+        """Return how much memory the samples take, about."""
+        return self._size_bytes
 
     def append(
         self,
@@ -99,28 +149,37 @@ class RecentSamples:
         value: Sequence[Value],
     ) -> None:
         """Take committed samples (parallel rows)."""
-        rings = self._rings
+        rings, size_bytes = self._rings, 0
         for index, kind, at_ms, new in zip(series_ix, value_type, ts_ms, value, strict=True):
             ring = rings.get(index)
             if ring is None:
                 ring = rings[index] = _Ring(self._first_complete_ms(index), kind)
-            ring.append(at_ms, new)
+            size_bytes += ring.append(at_ms, new)
         self._count += len(series_ix)
-        while self._count > self._samples_max:
-            self._count -= sum(ring.drop_oldest() for ring in rings.values() if ring.ts_ms)
+        self._size_bytes += size_bytes
+        while self._count > self._samples_max or self._size_bytes > self._size_max_bytes:
+            for ring in rings.values():
+                if ring.ts_ms:
+                    count, freed_bytes = ring.drop_oldest()
+                    self._count -= count
+                    self._size_bytes -= freed_bytes
 
     def complete_from_ms(self, series_ix: int) -> int:
         """Return from which device time on every sample of a series is here."""
         ring = self._rings.get(series_ix)
         return self._first_complete_ms(series_ix) if ring is None else ring.complete_from_ms
 
-    def read(self, series_ix: int, *, start_ms: int, end_ms: int) -> Samples:
-        """Return what is held of a series in ``[start_ms, end_ms)``, ascending in device time.
-
-        Samples of one millisecond come in the order of arrival.
-        """
+    def excerpt(self, series_ix: int, *, start_ms: int, end_ms: int) -> Excerpt:
+        """Return what is held of a series in ``[start_ms, end_ms)``, still to be put in order."""
         ring = self._rings.get(series_ix)
-        return [] if ring is None else ring.within(start_ms, end_ms)
+        if ring is None:
+            return Excerpt(start_ms, end_ms, _NOTHING, [])
+        return ring.excerpt(start_ms, end_ms)
+
+    def read(self, series_ix: int, *, start_ms: int, end_ms: int) -> Samples:
+        """Return the same as pairs in order; slow for many: on a loop, take an `excerpt`."""
+        found = self.excerpt(series_ix, start_ms=start_ms, end_ms=end_ms)
+        return list(zip(*found.columns(), strict=True))
 
     def _first_complete_ms(self, series_ix: int) -> int:
         if series_ix > self._known_series:

@@ -81,6 +81,29 @@ def test_late_samples_move_the_border_as_far_as_they_must() -> None:
     assert recent.complete_from_ms(1) == 91
 
 
+def test_texts_count_with_their_size() -> None:
+    recent = RecentSamples(
+        known_series=0, newest_ms=lambda _: None, started_ms=0, size_max_bytes=100_000
+    )
+    for ts_ms in range(2_000):
+        add(recent, 1, (ts_ms, f"{ts_ms:0256}"), kind=int(ValueType.TEXT))
+        assert recent.size_bytes <= 100_000
+    held = everything(recent, 1)
+    assert 200 < len(held) < 400
+    assert held[0][0] == recent.complete_from_ms(1)
+    assert held[-1] == (1_999, f"{1_999:0256}")
+
+
+def test_an_excerpt_stays_what_it_was() -> None:
+    for kind, early, late in ((ValueType.NUMBER, 1.0, 2.0), (ValueType.TEXT, "early", "late")):
+        recent = memory(samples_max=2)
+        add(recent, 1, (20, early), (10, early), kind=int(kind))
+        excerpt = recent.excerpt(1, start_ms=10, end_ms=100)
+        add(recent, 1, (30, late), (40, late), (50, late), kind=int(kind))
+        assert excerpt.columns() == ([10, 20], [early, early])
+        assert recent.excerpt(2, start_ms=10, end_ms=100).columns() == ([], [])
+
+
 @given(
     rows=st.lists(st.tuples(st.integers(1, 4), st.integers(0, 50)), max_size=200),
     samples_max=st.integers(1, 60),
