@@ -41,6 +41,9 @@ class TelemetryParameters(Parameters):
             examples=["kaduna/sensor/ch4-face-2/ch4_pct"],
         ),
     ]
+    site: Annotated[
+        str | None, Field(max_length=64, description="may repeat the site of the series")
+    ] = None
     start: Annotated[
         Moment | None, Field(description="inclusive; default: an hour before `end`")
     ] = None
@@ -85,7 +88,7 @@ class SeriesParameters(SiteQuery):
 
 async def _telemetry(call: Call) -> Reply:
     asked = call.query_as(TelemetryParameters)
-    name = await _allowed_series(call, asked.series)
+    name = await _allowed_series(call, asked)
     query = _query(asked, name, call.now_ms)
     try:
         result = await call.parts.reader.telemetry(query)
@@ -111,11 +114,13 @@ def _iso(ts_ms: int | None) -> str | None:
     return None if ts_ms is None else iso_utc(ts_ms)
 
 
-async def _allowed_series(call: Call, text: str) -> SeriesName:
+async def _allowed_series(call: Call, asked: TelemetryParameters) -> SeriesName:
     try:
-        name = SeriesName.parse(text)
+        name = SeriesName.parse(asked.series)
     except ValueError as error:
         raise invalid_field("series", str(error)) from error
+    if asked.site is not None and asked.site != name.site:
+        raise invalid_field("site", f"must be {name.site}, the site of the series, or be left out")
     if not await call.parts.known_sites.may_see(call.principal, name.site):
         raise _no_series(name)
     if name.kind == Kind.WORKER and not may(call.principal.roles, Right.WORKERS_READ):

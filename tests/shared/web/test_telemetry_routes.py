@@ -47,6 +47,12 @@ async def test_times_may_be_iso_or_epoch(world: World) -> None:
     assert len(iso.data["points"]) == 10
 
 
+async def test_the_site_may_be_repeated_and_must_be_that_of_the_series(world: World) -> None:
+    assert (await telemetry(world, site="kaduna")).status == 200
+    other = await telemetry(world, site="zaria")
+    assert (other.status, other.fields) == (400, ["site"])
+
+
 async def test_raw_ignores_the_step(world: World) -> None:
     data = (await telemetry(world, agg="raw", step=10)).data
     assert (len(data["points"]), data["step"]) == (60, None)
