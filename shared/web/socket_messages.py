@@ -53,7 +53,7 @@ class AuthMessage(msgspec.Struct, frozen=True, tag_field="type", tag="auth"):
         """
         scheme, _, token = self.token.partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
-            raise AccessError("token must be 'Bearer …'")
+            raise AccessError("token must be the word Bearer, a space and an access token")
         return token.strip()
 
 

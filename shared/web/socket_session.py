@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -99,10 +98,16 @@ async def _conversation_end(ws: web.WebSocketResponse, feed: Feed, parts: WebPar
     return SocketEnd(None)
 
 
+def _close_reason(text: str) -> bytes:
+    """Return as many whole letters of ``text`` as a close frame holds."""
+    cut = text.encode(errors="replace")[:REASON_MAX_BYTES]
+    return cut.decode(errors="ignore").encode()
+
+
 async def _close(
     ws: web.WebSocketResponse, request: web.Request, end: SocketEnd, timeout_s: float
 ) -> None:
-    reason = end.reason.encode("ascii", "replace")[:REASON_MAX_BYTES]
+    reason = _close_reason(end.reason)
     try:
         # The close frame itself has to wait for a reader that does not read.
         async with asyncio.timeout(timeout_s):
@@ -291,6 +296,5 @@ def _bound_buffers(request: web.Request) -> None:
     handle = transport.get_extra_info("socket")
     if handle is None or not hasattr(socket, "TCP_NOTSENT_LOWAT"):
         return
-    # uvloop's own socket object cannot set options; a duplicate of the descriptor can.
-    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(handle.fileno())) as duplicate:
-        duplicate.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_KERNEL_MAX_BYTES)
+    with contextlib.suppress(OSError):  # an improvement, not a need
+        handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_KERNEL_MAX_BYTES)

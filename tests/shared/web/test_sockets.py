@@ -132,6 +132,20 @@ async def test_anything_but_a_good_token_first_is_closed(world: World, first: st
         assert await closed(ws) == 4401
 
 
+async def test_the_reason_of_a_close_can_be_read(world: World) -> None:
+    async with world.http.ws_connect("/ws/sensors") as ws:
+        await ws.send_json({"type": "auth", "token": "x.y.z"})
+        reason = (await ws.receive()).extra
+        assert reason == "token must be the word Bearer, a space and an access token"
+
+
+async def test_a_long_reason_is_cut_between_letters(world: World) -> None:
+    async with listening(world, "/ws/sensors", Role.ANALYST) as ws:
+        await ws.send_json({"type": "subscribe", "filter": {"site": "ö" * 100}})
+        reason = (await ws.receive()).extra
+        assert reason == "no site '" + "ö" * 57  # 9 + 2 * 57 = 123 bytes
+
+
 async def test_an_account_without_the_right_is_closed_differently(world: World) -> None:
     async with world.http.ws_connect("/ws/sensors") as ws:
         await ws.send_json({"type": "auth", "token": f"Bearer {world.token()}"})
