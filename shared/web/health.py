@@ -1,6 +1,8 @@
 """Is it alive, is it ready, what does it count: the routes for supervisors and monitoring."""
 
 import asyncio
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -14,9 +16,11 @@ from pydantic import Field
 from shared.errors import ApiError, ErrorCode, Mistake
 from shared.web.addresses import LOOPBACK, Network, is_within
 from shared.web.admission import RateClass
+from shared.web.context import WebParts
 from shared.web.routes import Audience, Call, Reply, Route
 from shared.web.site_data import ReadinessCheck
 
+READINESS_AGE_MAX_S = 1.0  # anyone may ask, as often as they like; the database is asked once
 CHECK_TIMEOUT_S = 2.0  # a supervisor asks every few seconds; a check that hangs is a failure
 OPENMETRICS_TYPE = "application/openmetrics-text"
 
@@ -41,8 +45,25 @@ async def _health(call: Call) -> Reply:
     return Reply(HealthView("alive", call.parts.settings.version))
 
 
-async def _readiness(call: Call) -> Reply:
-    reasons = {name: await _reason(check) for name, check in call.parts.readiness.items()}
+class _Readiness:
+    """What is missing, asked for once by all who want to know within a second."""
+
+    def __init__(self) -> None:
+        self._turn = asyncio.Lock()  # who waits here finds the answer of who was first
+        self._reasons: Mapping[str, str | None] = {}
+        self._checked_s = -math.inf
+
+    async def reasons(self, parts: WebParts) -> Mapping[str, str | None]:
+        """Return by name why a check fails, ``None`` where it does not."""
+        async with self._turn:
+            if parts.clock.monotonic_s() - self._checked_s > READINESS_AGE_MAX_S:
+                checks = parts.readiness.items()
+                self._reasons = {name: await _reason(check) for name, check in checks}
+                self._checked_s = parts.clock.monotonic_s()
+            return self._reasons
+
+
+def _readiness_reply(reasons: Mapping[str, str | None]) -> Reply:
     missing = {name: reason for name, reason in reasons.items() if reason is not None}
     if missing:
         detail = "not ready: " + "; ".join(f"{name}: {why}" for name, why in missing.items())
@@ -65,6 +86,10 @@ def health_routes(
 ) -> tuple[Route, ...]:
     """Return the routes; ``metrics_allow`` are networks beside loopback that may read metrics."""
     allowed = LOOPBACK + metrics_allow
+    known = _Readiness()
+
+    async def readiness(call: Call) -> Reply:
+        return _readiness_reply(await known.reasons(call.parts))
 
     async def metrics(call: Call) -> Reply:
         # By the address of the peer itself: a header that names another one proves nothing.
@@ -94,7 +119,7 @@ def health_routes(
             summary="Everything it needs is there, or what is missing",
             description="200 when ready; else 503, and `errors` names each check and why it fails.",
             access=Audience.ANYONE,
-            answer=_readiness,
+            answer=readiness,
             tag="operation",
             prefixes=("",),
             data=ReadinessView,

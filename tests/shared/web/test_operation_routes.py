@@ -1,5 +1,6 @@
 """Sync state, health, readiness, metrics."""
 
+import asyncio
 from ipaddress import ip_network
 from types import SimpleNamespace
 from typing import cast
@@ -13,7 +14,7 @@ from prometheus_client.openmetrics.parser import (
 
 from shared.access.roles import Role
 from shared.errors import ApiError
-from shared.web.health import health_routes
+from shared.web.health import READINESS_AGE_MAX_S, health_routes
 from shared.web.parameters import NoParameters
 from shared.web.routes import Call
 from shared.web.site_data import EdgeStatus, LaneStatus, LinkState
@@ -98,6 +99,24 @@ async def test_not_ready_says_why() -> None:
         answer = await world.get("/readyz")
         assert (answer.status, answer.fields) == (503, ["database"])
         assert answer.body["detail"] == "not ready: database: no connection"
+
+
+async def test_everybody_who_asks_within_a_second_is_told_the_same() -> None:
+    asked: list[str] = []
+
+    async def slow() -> str | None:
+        asked.append("database")
+        await asyncio.sleep(0.05)
+        return None
+
+    async with web_world() as world:
+        world.readiness["database"] = slow
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(world.get("/readyz")) for _ in range(20)]
+        assert ({task.result().status for task in tasks}, len(asked)) == ({200}, 1)
+        world.clock.advance_s(READINESS_AGE_MAX_S + 0.1)
+        world.readiness["database"] = broken
+        assert (await world.get("/readyz")).status == 503
 
 
 async def test_a_check_that_breaks_is_not_fulfilled() -> None:
