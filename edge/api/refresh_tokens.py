@@ -1,8 +1,8 @@
 """Refresh tokens that this edge has given out, in a small SQLite file that survives restarts."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiosqlite
@@ -95,17 +95,20 @@ class LocalRefreshTokens:
         """Revoke every family of an account."""
         await self._change("UPDATE refresh_token SET revoked = 1 WHERE user_id = ?", user_id)
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def _transaction(self) -> AsyncGenerator[None, None]:
         async with self._turn:
             try:
-                await self._database.execute("BEGIN IMMEDIATE")
                 try:
+                    await self._database.execute("BEGIN IMMEDIATE")
                     yield
+                    await self._database.execute("COMMIT")
                 except BaseException:
-                    await self._database.execute("ROLLBACK")
+                    # A cancelled statement still runs: the connection's thread takes all in order,
+                    # and the ROLLBACK comes behind it. Without a transaction it is refused.
+                    with contextlib.suppress(aiosqlite.Error):
+                        await self._database.execute("ROLLBACK")
                     raise
-                await self._database.execute("COMMIT")
             except aiosqlite.Error as error:
                 raise UnavailableError(f"sign-ins cannot be kept right now: {error}") from error
 

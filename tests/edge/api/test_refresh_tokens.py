@@ -1,6 +1,7 @@
 """Refresh tokens of the edge, on a real file."""
 
 import asyncio
+import sqlite3
 import stat
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -77,6 +78,24 @@ async def test_revoking_an_account_takes_all_its_families(tokens: LocalRefreshTo
     await tokens.revoke_account("u")
     outcomes = [await rotate(tokens, name, name + b"!") for name in (b"1", b"2", b"3")]
     assert outcomes == ["revoked", "revoked", "rotated"]
+
+
+async def test_a_cancelled_sign_in_leaves_the_next_one_possible(tmp_path: Path) -> None:
+    file = tmp_path / "sign_ins.db"
+    tokens = await LocalRefreshTokens.open(file)
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    async with asyncio.TaskGroup() as group:
+        cancelled = group.create_task(start(tokens, b"1"))
+        await asyncio.sleep(0)  # its BEGIN waits for the other's transaction
+        cancelled.cancel()
+        other.execute("COMMIT")
+    other.close()
+    assert cancelled.cancelled()
+    assert await rotate(tokens, b"1", b"3") is RotationOutcome.UNKNOWN
+    await start(tokens, b"2")
+    assert await rotate(tokens, b"2", b"4") is RotationOutcome.ROTATED
+    await tokens.close()
 
 
 async def test_they_survive_a_restart(tmp_path: Path) -> None:
