@@ -17,9 +17,15 @@ from edge.ingest.seen import SeenWindow
 from edge.ingest.sequence import IN_ORDER
 from edge.ingest.wire import Publish
 from edge.metrics import IngestCounts
+from shared.domain.samples import ValueType
 
 # The loop is given back after this many samples: at 10 us each that is 2.5 ms.
 SLICE_SAMPLES: Final = 250
+
+# A heartbeat says "online" as a birth does, but not each of them is worth a row.
+HEARTBEAT_STORED_EVERY_S: Final = 10
+_HEARTBEAT_MS: Final = HEARTBEAT_STORED_EVERY_S * 1000
+_ONLINE: Final = (("online", ValueType.FLAG, True),)
 
 _ORDINARY: Final = Delivery(retained=False, redelivered=False)
 
@@ -126,7 +132,11 @@ class Admission:
             refusals.append(verdict.refusal)
             return
         self._counts.samples += 1
-        for metric, value_type, value in sample.values:
+        values = sample.values
+        if sample.is_heartbeat and abs(verdict.ts_ms - source.heartbeat_ms) >= _HEARTBEAT_MS:
+            source.heartbeat_ms = verdict.ts_ms
+            values = _ONLINE
+        for metric, value_type, value in values:
             entry = self.catalogue.entry_of(source, metric, value_type)
             if entry is None:
                 detail = f"the site has as many series as are allowed; {metric} is not kept"

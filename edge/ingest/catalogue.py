@@ -14,6 +14,7 @@ from shared.domain.topics import Topic, parse_topic
 from shared.ids import SeriesName
 from shared.units import quantity_of
 
+_NEVER_MS: Final = -(2**63)
 _NO_RANGE: Final = (float("-inf"), float("inf"))
 
 
@@ -30,7 +31,9 @@ class SeriesEntry:
 class Source:
     """One device topic: its number, its sequence and its series."""
 
-    __slots__ = ("entries", "newest_ms", "of_asset", "sequence", "source_ix", "topic")
+    __slots__ = (
+        "entries", "heartbeat_ms", "newest_ms", "of_asset", "sequence", "source_ix", "topic",
+    )  # fmt: skip
 
     def __init__(self, source_ix: int, topic: Topic, of_asset: "list[Source]") -> None:
         self.source_ix = source_ix
@@ -38,6 +41,7 @@ class Source:
         self.of_asset = of_asset  # every source of its asset, itself too
         self.sequence = SequenceState()
         self.newest_ms: int = -1  # newest device time of this topic
+        self.heartbeat_ms: int = _NEVER_MS  # time of the heartbeat that was stored last
         self.entries: dict[str, SeriesEntry] = {}  # by metric, the type last used
 
 

@@ -6,7 +6,7 @@ catalogue. One bad metric or sample is refused by its path; everything beside it
 * a metric is refused alone (name, value, given twice);
 * a sample is refused alone (not a map, no metrics, bad ``ts`` or ``seq``);
 * a message is refused whole only if no document can be read from it;
-* an empty ``metrics`` map is a heartbeat: accepted, nothing to store, its ``seq`` counts;
+* an empty ``metrics`` map is a heartbeat: accepted without values, its ``seq`` counts;
 * ``null`` for ``ts`` or ``seq`` means "not given"; ``null`` for a metric is no value: refused;
 * keys that the channel does not know are ignored.
 
@@ -107,5 +107,7 @@ def _read_sample(
     if ts_ms is REFUSED:
         return None if seq is None else DecodedSample(seq, None, ())
     values: Values = []
+    before = len(refused)
     read(entry, path, values, refused, limits)
-    return DecodedSample(seq, ts_ms, values)
+    is_heartbeat = entry.get("metrics") == {} and not values and len(refused) == before
+    return DecodedSample(seq, ts_ms, values, is_heartbeat)

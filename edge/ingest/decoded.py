@@ -40,13 +40,14 @@ class Refusal:
 class DecodedSample(msgspec.Struct, frozen=True):
     """What a device said at one moment; times and numbers are still the device's own.
 
-    ``values`` may be empty: a heartbeat, or a sample all of whose metrics were refused. Its
+    ``values`` may be empty: of a heartbeat, or of a sample all of whose metrics were refused. Its
     ``seq`` still tells that nothing was lost on the way.
     """
 
     seq: int | None
     ts_ms: int | None
     values: Sequence[tuple[str, ValueType, Value]]
+    is_heartbeat: bool = False
 
 
 class Decoded(msgspec.Struct, frozen=True):

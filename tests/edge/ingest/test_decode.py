@@ -135,7 +135,14 @@ def test_takes_null_for_not_given() -> None:
 def test_accepts_an_empty_map_of_metrics_as_a_heartbeat() -> None:
     decoded = decode({"ts": 1, "seq": 2, "metrics": {}})
     assert decoded.refused == []
-    assert [(sample.seq, list(sample.values)) for sample in decoded.samples] == [(2, [])]
+    (sample,) = decoded.samples
+    assert (sample.seq, list(sample.values), sample.is_heartbeat) == (2, [], True)
+
+
+@pytest.mark.parametrize("metrics", [{"a": None}, {"a": 1}, []])
+def test_nothing_else_is_a_heartbeat(metrics: Any) -> None:
+    decoded = decode({"ts": 1, "seq": 2, "metrics": metrics})
+    assert [sample.is_heartbeat for sample in decoded.samples] == [False]
 
 
 def test_ignores_keys_it_does_not_know() -> None:

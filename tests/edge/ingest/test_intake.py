@@ -1,6 +1,7 @@
 """The promise of ingest: acknowledged only when durable, in order, whatever the log does."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -199,7 +200,20 @@ async def test_a_heartbeat_moves_the_sequence_over_a_restart_too() -> None:
             life.offer(message({"ts": T0_MS + seq, "seq": seq, "metrics": metrics}, packet_id=1))
             await life.flush()
             assert life.acknowledged == [1]
-    assert [quality for *_, quality in log.rows] == [Quality.GOOD, Quality.GOOD]
+    assert [quality for *_, quality in log.rows] == [Quality.GOOD] * 3
+
+
+async def test_a_heartbeat_registers_a_device_and_says_online_now_and_then() -> None:
+    log = IntakeLog()
+    async with ingest_life(log) as life:
+        for seq in range(25):
+            beat: dict[str, Any] = {"ts": T0_MS + seq * 1_000, "seq": seq, "metrics": {}}
+            life.offer(message(beat, packet_id=seq + 1))
+        await life.flush()
+        assert (len(life.acknowledged), life.counts.gaps) == (25, 0)
+    assert log.values() == {
+        "sensor/gas-1/online": [(T0_MS, True), (T0_MS + 10_000, True), (T0_MS + 20_000, True)]
+    }
 
 
 async def test_the_last_number_of_a_quiet_device_outlives_the_window() -> None:
