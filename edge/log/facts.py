@@ -11,7 +11,7 @@ from shared.sync.ranges import Ranges
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentFacts:
-    """One segment. Of the one being written, the summary and size are as of its beginning."""
+    """One segment. Of the one being written, the summary and size are as of the last commit."""
 
     file: Path
     header: SegmentHeader

@@ -130,8 +130,9 @@ def search_of(
     segments = [
         facts
         for facts in view
-        if not facts.sealed
-        or (facts.summary.t_max_ms >= start_ms and facts.summary.t_min_ms < end_ms)
+        if facts.summary.total.batches
+        and facts.summary.t_max_ms >= start_ms
+        and facts.summary.t_min_ms < end_ms
     ]
     return Search(
         readers=readers,

@@ -9,9 +9,11 @@ from edge.errors import LogFullError
 from edge.log import lane as lane_module
 from edge.log import salvage as salvage_module
 from edge.log import store as store_module
+from edge.log.certain import Certain
 from edge.log.database import open_reader
-from edge.log.layout import SALVAGE_PREFIX
-from edge.log.segments import OpenSegment
+from edge.log.layout import SALVAGE_PREFIX, Layout
+from edge.log.salvage import salvage_segment
+from edge.log.segments import OpenSegment, read_header
 from tests.support.edge_log import (
     MEBIBYTE,
     SEGMENT_SIZE_BYTES,
@@ -155,3 +157,16 @@ async def test_readers_cannot_keep_the_write_ahead_log_growing(
             await journal.read(LANE, 1, 99, 10_000)
         (file,) = segment_files(tmp_path)
         assert file.with_name(f"{file.name}-wal").stat().st_size < 200_000
+
+
+async def test_what_is_beyond_the_last_commit_is_not_salvaged(tmp_path: Path) -> None:
+    image = await crash_image(tmp_path / "site", 30)
+    (file,) = segment_files(image)
+    with open_reader(file) as database:
+        header = read_header(database)
+    certain = Certain(first_seq=1, last_seq=28, next_tail_ix=1)
+    salvaged = salvage_segment(Layout(image), file, header, certain)
+    assert (salvaged.present.first, salvaged.present.last) == (1, 28)
+    assert salvaged.end_known
+    with open_reader(file) as database:
+        assert database.row("SELECT max(seq) FROM batch") == (28,)
