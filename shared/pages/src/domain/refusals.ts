@@ -30,6 +30,7 @@ export const BROKER_REASONS: Record<string, string> = {
   not_permitted: 'sent to a topic that the account may not use',
   payload_too_large: 'message too large',
   bad_topic: 'topic that MQTT or the broker does not allow',
+  bad_client_id: 'client id with a dot, a blank, * or >',
   bad_login: 'wrong name or password',
   subscription_not_permitted: 'asked to read a topic that the account may not read',
   too_many_connections: 'more connections than the broker takes',
