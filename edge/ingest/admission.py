@@ -96,8 +96,6 @@ class Admission:
         group: Group,
         refusals: list[Refusal],
     ) -> Iterator[None]:
-        if decoded.units:
-            self.catalogue.declare_units(decoded.topic, decoded.units)
         if not decoded.samples:
             return
         source = self.catalogue.known_source(message.topic)
@@ -111,6 +109,9 @@ class Admission:
             delivery = Delivery(retained=message.retain, redelivered=message.dup)
         for index, sample in enumerate(decoded.samples, 1):
             verdict = self._judge.judge(sample, source, delivery, received_ms)
+            # An old birth that is delivered again must not undo a newer one.
+            if decoded.units and verdict.outcome is Outcome.ACCEPTED:
+                self.catalogue.declare_units(decoded.topic, decoded.units)
             self._add_sample(sample, source, verdict, group, refusals)
             if index % SLICE_SAMPLES == 0:
                 yield

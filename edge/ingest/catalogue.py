@@ -54,7 +54,14 @@ class Catalogue:
         series: Iterable[tuple[int, Series]],
         sources: Iterable[tuple[int, str]],
         series_max: int,
+        last_used: Iterable[tuple[int, int]] = (),
     ) -> None:
+        """Rebuild from what the log has.
+
+        ``last_used`` are series with a sample, the last to arrive last, each with how many series
+        there were then: of several units of a name the one last used holds, unless another was
+        declared since.
+        """
         self._series_max = series_max
         self._ix_of: dict[Series, int] = {}
         self._unit_of: dict[SeriesName, str] = {}
@@ -62,9 +69,15 @@ class Catalogue:
         self._of_asset: dict[tuple[str, str], list[Source]] = {}
         self._new_series: list[tuple[int, Series]] = []
         self._new_sources: list[tuple[int, str]] = []
-        for series_ix, entry in series:
-            self._ix_of[entry] = series_ix
-            self._unit_of[entry.name] = entry.unit  # the newest entry of a name has its unit
+        by_number = dict(series)
+        newest_ix: dict[SeriesName, int] = {}
+        for series_ix, entry in by_number.items():
+            self._ix_of[entry] = newest_ix[entry.name] = series_ix
+            self._unit_of[entry.name] = entry.unit
+        for series_ix, known_series in last_used:
+            used = by_number.get(series_ix)
+            if used is not None and newest_ix[used.name] <= known_series:
+                self._unit_of[used.name] = used.unit
         for source_ix, text in sources:
             self._add_source(source_ix, text, parse_topic(text))
 
@@ -115,7 +128,11 @@ class Catalogue:
         return entry
 
     def declare_units(self, topic: Topic, units: Mapping[str, str]) -> None:
-        """Take the units that a birth of this asset names; they hold for samples from now on."""
+        """Take the units that a birth of this asset names; they hold for samples from now on.
+
+        A series of a new unit is numbered at once, so that the declaration is as durable as the
+        birth; the unit of an earlier series that comes back, as the first sample in it.
+        """
         for metric, unit in units.items():
             if len(self._unit_of) >= 2 * self._series_max:
                 return  # somebody declares names without end; units by suffix still hold
@@ -123,8 +140,11 @@ class Catalogue:
             if self._unit_of.get(name, quantity_of(metric).unit) == unit:
                 continue
             self._unit_of[name] = unit
+            value_type = ValueType.NUMBER
             for source in self._of_asset.get((topic.kind, topic.asset_id), ()):
-                source.entries.pop(metric, None)
+                used = source.entries.pop(metric, None)
+                value_type = value_type if used is None else used.value_type
+            self._number(Series(name, unit, value_type))
 
     def name_of(self, series_ix: int) -> SeriesName | None:
         """Return the name of a series; slow, for messages to people."""

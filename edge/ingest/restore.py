@@ -27,13 +27,16 @@ def restore_ingest(
     *,
     series_max: int,
     now_ms: int,
+    last_used: Iterable[tuple[int, int]] = (),
 ) -> IngestState:
     """Return the state after the newest messages in the log; takes about 1 us for each.
 
     ``now_ms``, or the newest time on record, bounds device times that were refused as being too
-    far ahead: they are no time.
+    far ahead: they are no time. ``last_used`` is as for `Catalogue`.
     """
-    catalogue = Catalogue(series=series, sources=recent.sources, series_max=series_max)
+    catalogue = Catalogue(
+        series=series, sources=recent.sources, series_max=series_max, last_used=last_used
+    )
     by_number = {source.source_ix: source for source in catalogue.sources}
     seen = SeenWindow()
     for identity in recent:

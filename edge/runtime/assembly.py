@@ -21,7 +21,7 @@ from edge.ingest.decoded import DecodeLimits
 from edge.ingest.intake import Intake
 from edge.ingest.mqtt import MqttReader
 from edge.ingest.quality import Judge, TimeLimits
-from edge.ingest.restore import restore_ingest
+from edge.ingest.restore import IngestState, restore_ingest
 from edge.live.recent import RecentSamples
 from edge.live.snapshot import LiveSnapshot
 from edge.log.journal import Journal
@@ -79,13 +79,12 @@ def assemble(config: EdgeConfig, journal: Journal, newest: NewestPart, clock: Cl
     """
     metrics = EdgeMetrics()
     snapshot = _snapshot(journal, newest.rows, config.ingest.series_max)
-    recent = _recent(journal, newest.rows, clock)
-    doubt = ClockDoubt(
-        recorded_ms=max(newest.received_ms, recorded_ms(config.state_dir)),
-        tolerance_ms=round(config.ingest.future_reject_s * _MS),
-    )
+    doubt = _doubt(config, newest)
+    now_ms = max(clock.utc_ms(), doubt.recorded_ms)  # nothing in the log came later
+    recent = _recent(journal, newest.rows, now_ms)
+    state = _restored(config, journal, newest, now_ms)
     intake = Intake(
-        admission=_admission(config, journal, snapshot, metrics, clock, doubt),
+        admission=_admission(config, state, snapshot, metrics, doubt),
         log=journal,
         linger_s=config.ingest.linger_ms / _MS,
         clock=clock,
@@ -127,19 +126,31 @@ def _register(parts: EdgeParts) -> None:
     register_link(parts.metrics, lambda: parts.link)
 
 
+def _doubt(config: EdgeConfig, newest: NewestPart) -> ClockDoubt:
+    return ClockDoubt(
+        recorded_ms=max(newest.received_ms, recorded_ms(config.state_dir)),
+        tolerance_ms=round(config.ingest.future_reject_s * _MS),
+    )
+
+
+def _restored(config: EdgeConfig, journal: Journal, newest: NewestPart, now_ms: int) -> IngestState:
+    return restore_ingest(
+        journal.series,
+        journal.recent,
+        series_max=config.ingest.series_max,
+        now_ms=now_ms,
+        last_used=[(row.series_ix, row.series_count) for row in newest.rows],
+    )
+
+
 def _admission(
     config: EdgeConfig,
-    journal: Journal,
+    state: IngestState,
     snapshot: LiveSnapshot,
     metrics: EdgeMetrics,
-    clock: Clock,
     doubt: ClockDoubt,
 ) -> Admission:
     ingest = config.ingest
-    now_ms = max(clock.utc_ms(), doubt.recorded_ms)
-    state = restore_ingest(
-        journal.series, journal.recent, series_max=ingest.series_max, now_ms=now_ms
-    )
     judge = Judge(_time_limits(ingest), state.seen, doubt)
     for entry in snapshot.latest(frozenset(Kind)):
         name = entry.series.name
@@ -181,10 +192,10 @@ def show(batch: PendingBatch, snapshot: LiveSnapshot, recent: RecentSamples) -> 
     recent.append(batch.series_ix, batch.value_type, batch.ts_ms, batch.value)
 
 
-def _recent(journal: Journal, newest: Sequence[NewestRow], clock: Clock) -> RecentSamples:
+def _recent(journal: Journal, newest: Sequence[NewestRow], now_ms: int) -> RecentSamples:
     last_ms = {row.series_ix: row.last_ms for row in newest}
     return RecentSamples(
-        known_series=len(journal.series), newest_ms=last_ms.get, started_ms=clock.utc_ms()
+        known_series=len(journal.series), newest_ms=last_ms.get, started_ms=now_ms
     )
 
 

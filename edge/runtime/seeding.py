@@ -34,6 +34,7 @@ class NewestRow:
     quality: int
     received_ms: int  # at the edge, or a little later
     last_ms: int  # the greatest device time of the series, whatever its rank
+    series_count: int  # how many series the log knew when it was stored
 
     @property
     def ranked_ms(self) -> int:
@@ -86,7 +87,7 @@ def newest_rows(batches: Sequence[StoredBatch]) -> list[NewestRow]:
     """
     newest: dict[int, NewestRow] = {}
     for batch in batches:
-        for row in _newest_of(decode_body(batch.body), batch.recv_max_ms):
+        for row in _newest_of(decode_body(batch.body), batch):
             held = newest.get(row.series_ix)
             if held is None:
                 newest[row.series_ix] = row
@@ -99,7 +100,7 @@ def newest_rows(batches: Sequence[StoredBatch]) -> list[NewestRow]:
     return list(newest.values())
 
 
-def _newest_of(columns: SampleColumns, received_ms: int) -> Iterator[NewestRow]:
+def _newest_of(columns: SampleColumns, batch: StoredBatch) -> Iterator[NewestRow]:
     values: dict[int, list[Value]] = {
         ValueType.NUMBER: columns.number.tolist(),
         ValueType.INTEGER: columns.integer.tolist(),
@@ -108,7 +109,7 @@ def _newest_of(columns: SampleColumns, received_ms: int) -> Iterator[NewestRow]:
     }
     used = dict.fromkeys(values, 0)
     start = 0
-    ranked_ms = np.minimum(columns.ts_ms, received_ms)
+    ranked_ms = np.minimum(columns.ts_ms, batch.recv_max_ms)
     grouped: Iterator[tuple[int, int, int]] = zip(
         columns.series_ix.tolist(), columns.value_type.tolist(), columns.count.tolist(), strict=True
     )
@@ -121,8 +122,9 @@ def _newest_of(columns: SampleColumns, received_ms: int) -> Iterator[NewestRow]:
             ts_ms=int(columns.ts_ms[row]),
             value=values[value_type][used[value_type] + row - start],
             quality=int(columns.quality[row]),
-            received_ms=received_ms,
+            received_ms=batch.recv_max_ms,
             last_ms=int(columns.ts_ms[start:end].max()),
+            series_count=batch.series_count,
         )
         start = end
         used[value_type] += count

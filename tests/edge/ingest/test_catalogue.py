@@ -68,6 +68,30 @@ def test_a_declared_unit_makes_a_new_series_from_then_on() -> None:
     assert newest == series("ch4_pct", "vol%")
 
 
+def test_a_declared_unit_is_as_durable_as_its_birth() -> None:
+    catalogue = fresh()
+    number_of(catalogue, "a", value_type=ValueType.INTEGER)
+    catalogue.take_new()
+    catalogue.declare_units(GAS_BIRTH, {"a": "bar", "temp_c": "°F", "ch4_pct": "%"})
+    assert catalogue.take_new()[0] == (
+        (2, series("a", "bar", ValueType.INTEGER)),
+        (3, series("temp_c", "°F")),
+    )
+
+
+def test_after_a_restart_the_unit_that_was_used_last_holds() -> None:
+    known = ((1, series("ch4_pct", "%")), (2, series("ch4_pct", "vol%")))
+    used = [(2, 2), (1, 2)]
+    catalogue = Catalogue(series=known, sources=(), series_max=10, last_used=used)
+    assert number_of(catalogue, "ch4_pct") == 1
+
+
+def test_after_a_restart_a_unit_declared_since_the_last_sample_holds() -> None:
+    known = ((1, series("ch4_pct", "%")), (2, series("ch4_pct", "vol%")))
+    catalogue = Catalogue(series=known, sources=(), series_max=10, last_used=[(1, 1)])
+    assert number_of(catalogue, "ch4_pct") == 2
+
+
 def test_a_declared_unit_survives_a_restart_by_its_series() -> None:
     known = ((1, series("ch4_pct", "%")), (2, series("ch4_pct", "vol%")))
     catalogue = Catalogue(series=known, sources=(), series_max=10)
@@ -95,7 +119,5 @@ def test_beyond_the_limit_known_series_go_on_and_new_ones_are_refused() -> None:
 def test_declared_units_are_bounded() -> None:
     catalogue = fresh(series_max=2)
     catalogue.declare_units(GAS, {f"m{n}": "%" for n in range(100)})
-    assert number_of(catalogue, "m0") == 1
-    assert catalogue.take_new()[0][0][1].unit == "%"
-    assert number_of(catalogue, "m99") == 2
-    assert catalogue.take_new()[0][0][1].unit == ""
+    assert [entry.unit for _, entry in catalogue.take_new()[0]] == ["%", "%"]
+    assert [number_of(catalogue, name) for name in ("m0", "m1", "m99")] == [1, 2, None]

@@ -256,6 +256,32 @@ async def test_a_birth_changes_the_unit_of_what_follows() -> None:
     assert units == {"online": "", "ch4_pct": "vol%"}
 
 
+async def test_an_old_birth_that_is_delivered_again_undoes_no_newer_one() -> None:
+    log = IntakeLog()
+    birth_topic = GAS.replace("telemetry", "birth")
+    old = {"ts": T0_MS, "seq": 0, "metrics": {"ch4_pct": "vol%"}}
+    new = {"ts": T0_MS + 1, "seq": 0, "metrics": {"ch4_pct": "%"}}
+    async with ingest_life(log) as life:
+        for birth in (old, new, old):
+            life.offer(message(birth, topic=birth_topic))
+        life.offer(message(sample(1, T0_MS + 2, ch4_pct=1)))
+        await life.flush()
+    units = {number: series.unit for number, series in log.series}
+    assert [units[number] for number, ts_ms, *_ in log.rows if ts_ms == T0_MS + 2] == ["%"]
+
+
+async def test_a_declared_unit_outlives_a_restart_before_its_first_sample() -> None:
+    log = IntakeLog()
+    birth = {"ts": T0_MS, "seq": 0, "metrics": {"temp_c": "°F"}}
+    async with ingest_life(log) as life:
+        life.offer(message(birth, topic=GAS.replace("telemetry", "birth")))
+        await life.flush()
+    async with ingest_life(log) as life:
+        life.offer(message(sample(1, T0_MS + 1, temp_c=80.0)))
+        await life.flush()
+    assert [series.unit for _, series in log.series if series.name.metric == "temp_c"] == ["°F"]
+
+
 async def test_others_messages_pass_unseen() -> None:
     log = IntakeLog()
     topic = GAS.replace("sensor", "vehicle").replace("telemetry", "cmd")

@@ -79,6 +79,12 @@ async def test_a_time_from_the_future_counts_as_the_time_of_its_receipt(journal:
     assert {row.series_ix: row.last_ms for row in rows} == {1: 9_000, 2: 100}
 
 
+async def test_tells_how_many_series_there_were(journal: Journal) -> None:
+    await store(journal, (1, 100, 1.0, 0))
+    rows = newest_rows(await newest_batches(journal))
+    assert [(row.series_ix, row.series_count) for row in rows] == [(1, 4)]
+
+
 async def test_what_came_after_the_clock_was_set_back_is_the_newest(journal: Journal) -> None:
     await store(journal, (1, 9_000, 1.0, 0), (2, 9_000, "idle", 0), received_ms=9_000)
     await store(journal, (1, 100, 2.0, 0), received_ms=110)
