@@ -89,16 +89,15 @@ async def _read_parts(route: Route, request: web.Request) -> Call:
     path = reading.path(route.path_model, request.match_info)
     body: BaseModel | None = None
     if route.body is not None:
-        body = reading.body(route.body, await _body_value(route, route.body, request))
+        body = reading.body(route.body, await _body_value(route, request))
     reading.refuse_mistakes()
     assert query is not None
     assert path is not None
     return Call(request, parts_of(request), visit_of(request), query, path, body)
 
 
-async def _body_value(route: Route, body: type[BaseModel], request: web.Request) -> Any:
-    is_optional = not any(field.is_required() for field in body.model_fields.values())
-    if is_optional and not request.can_read_body:
+async def _body_value(route: Route, request: web.Request) -> Any:
+    if not route.needs_body and not request.can_read_body:
         return {}  # nothing was sent, so nothing can have the wrong type
     if request.content_type not in route.body_types:
         expected = " or ".join(route.body_types)
@@ -108,7 +107,7 @@ async def _body_value(route: Route, body: type[BaseModel], request: web.Request)
             if request.content_type == FORM_BODY:
                 return single_values((name, str(text)) for name, text in await _form(request))
             content = await request.read()
-            return {} if is_optional and not content else decode_json(content)
+            return decode_json(content) if content or route.needs_body else {}
     except TimeoutError as error:
         raise ApiError(408, f"the body did not arrive within {BODY_TIMEOUT_S:g} s") from error
 

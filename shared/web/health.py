@@ -53,8 +53,10 @@ class _Readiness:
         self._reasons: Mapping[str, str | None] = {}
         self._checked_s = -math.inf
 
-    async def reasons(self, parts: WebParts) -> Mapping[str, str | None]:
-        """Return by name why a check fails, ``None`` where it does not."""
+    async def answer(self, call: Call) -> Reply:
+        return _readiness_reply(await self._fresh(call.parts))
+
+    async def _fresh(self, parts: WebParts) -> Mapping[str, str | None]:
         async with self._turn:
             if parts.clock.monotonic_s() - self._checked_s > READINESS_AGE_MAX_S:
                 checks = parts.readiness.items()
@@ -86,10 +88,6 @@ def health_routes(
 ) -> tuple[Route, ...]:
     """Return the routes; ``metrics_allow`` are networks beside loopback that may read metrics."""
     allowed = LOOPBACK + metrics_allow
-    known = _Readiness()
-
-    async def readiness(call: Call) -> Reply:
-        return _readiness_reply(await known.reasons(call.parts))
 
     async def metrics(call: Call) -> Reply:
         # By the address of the peer itself: a header that names another one proves nothing.
@@ -119,7 +117,7 @@ def health_routes(
             summary="Everything it needs is there, or what is missing",
             description="200 when ready; else 503, and `errors` names each check and why it fails.",
             access=Audience.ANYONE,
-            answer=readiness,
+            answer=_Readiness().answer,
             tag="operation",
             prefixes=("",),
             data=ReadinessView,

@@ -35,7 +35,7 @@ _MEANING: Mapping[int, str] = {
     406: "The answer cannot be given in what Accept asks for",
     408: "The body did not arrive in time",
     409: "In conflict with the present state",
-    412: "The resource has changed",
+    412: "The resource is not in the state that If-Match names",
     413: "The body is too large",
     415: "The body has the wrong Content-Type",
     428: "If-Match is required",
@@ -166,7 +166,7 @@ def _request_body(route: Route, model: type[BaseModel], components: Document) ->
     media: Document = {"schema": {"$ref": _COMPONENT.format(model=model.__name__)}}
     if route.body_example is not None:
         media["example"] = route.body_example
-    return {"required": True, "content": dict.fromkeys(route.body_types, media)}
+    return {"required": route.needs_body, "content": dict.fromkeys(route.body_types, media)}
 
 
 def _responses(route: Route, schema_of: SchemaOf, components: Document) -> Document:

@@ -138,6 +138,12 @@ class Route:
         return tuple(prefix + self.path for prefix in self.prefixes)
 
     @property
+    def needs_body(self) -> bool:
+        """Tell whether a request without a body cannot be right."""
+        fields = {} if self.body is None else self.body.model_fields
+        return any(field.is_required() for field in fields.values())
+
+    @property
     def possible_errors(self) -> tuple[int, ...]:
         """Return every error status the route may answer, ascending."""
         found = {429, 500, 503, *self.errors}
