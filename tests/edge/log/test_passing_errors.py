@@ -132,6 +132,7 @@ async def test_a_segment_whose_beginning_failed_does_not_give_numbers_out_twice(
     async with opened(tmp_path) as journal:
         await append_values(journal, 0.0)
         with monkeypatch.context() as broken:
+            broken.setattr(store_module, "RETRY_AFTER_S", 3_600.0)  # it is tried once
             broken.setattr(Meta, "reserve", full)
             await journal.append(noise_batch(1, 40_000))  # more than a segment holds
             await append_values(journal, 2.0)
