@@ -194,9 +194,7 @@ def show(batch: PendingBatch, snapshot: LiveSnapshot, recent: RecentSamples) -> 
 
 def _recent(journal: Journal, newest: Sequence[NewestRow], now_ms: int) -> RecentSamples:
     last_ms = {row.series_ix: row.last_ms for row in newest}
-    return RecentSamples(
-        known_series=len(journal.series), newest_ms=last_ms.get, started_ms=now_ms
-    )
+    return RecentSamples(known_series=len(journal.series), newest_ms=last_ms.get, started_ms=now_ms)
 
 
 def _snapshot(journal: Journal, newest: Sequence[NewestRow], series_max: int) -> LiveSnapshot:
