@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import type { Asset } from '../src/domain/assets';
-import { isOnEarth, isWithin, outlookOf, reachOf } from '../src/domain/outlook';
+import { isFarWider, isOnEarth, isWithin, outlookOf, reachOf } from '../src/domain/outlook';
 import type { Outlook } from '../src/domain/outlook';
 
 const KILOMETRE_DEG = 1 / 111.32;
@@ -56,6 +56,19 @@ describe('the outlook', () => {
       leading: [],
       astray: [],
     });
+  });
+});
+
+describe('the view', () => {
+  const box = (km: number) => ({ south: 0, west: 7, north: km * KILOMETRE_DEG, east: 7 });
+
+  it('is fitted anew when it shows far more than the site, as after a stray one led it', () => {
+    expect(isFarWider(box(1_000), box(2))).toBe(true);
+    expect(isFarWider(box(20), box(10))).toBe(false);
+  });
+
+  it('of a small site stays as it is', () => {
+    expect(isFarWider(box(4.9), box(0.1))).toBe(false);
   });
 });
 

@@ -3,13 +3,16 @@
 
 import type { Asset } from './assets';
 import { distanceM } from './geography';
-import type { LatLng } from './geography';
+import type { Bounds, LatLng } from './geography';
 
 /** Nothing nearer than this to the middle of the site is ever far away. */
 export const NEAR_M = 5_000;
 
 /** Beyond this many times the median distance from the middle, an asset does not lead the view. */
 const SPREADS_MAX = 8;
+
+/** A view this many times wider than the site is fitted anew. */
+const FAR_WIDER = 3;
 
 /** The circle within which positions belong to the site. */
 export interface Reach {
@@ -53,6 +56,15 @@ export function reachOf(points: readonly LatLng[]): Reach | null {
 /** Whether a point belongs to the site; every one on earth does while the site is unknown. */
 export function isWithin(reach: Reach | null, point: LatLng): boolean {
   return isOnEarth(point) && (reach === null || distanceM(reach.centre, point) <= reach.limitM);
+}
+
+/** Whether a view fitted to `fitted` was stretched by what no longer leads it. */
+export function isFarWider(fitted: Bounds, box: Bounds): boolean {
+  return diagonalM(fitted) > Math.max(NEAR_M, FAR_WIDER * diagonalM(box));
+}
+
+function diagonalM({ south, west, north, east }: Bounds): number {
+  return distanceM([south, west], [north, east]);
 }
 
 /** Sorts out who leads the view. Who is silent for long leads it only where everybody is. */

@@ -11,7 +11,7 @@ import {
   northernEdge,
 } from '../domain/geography';
 import type { Bounds, LatLng, Plan } from '../domain/geography';
-import { isWithin, pointOf } from '../domain/outlook';
+import { isFarWider, isOnEarth, isWithin, pointOf } from '../domain/outlook';
 import type { Outlook, Reach } from '../domain/outlook';
 import { AssetMarker } from './marker';
 import { lookOf } from './symbols';
@@ -50,7 +50,7 @@ export class SiteMap {
   #zoneNames: { name: L.Marker; text: string }[] = [];
   #plan = '';
   #roadBounds: Bounds | null = null;
-  #isPlaced = false;
+  #fitted: Bounds | null = null;
   /** Until the reader moves the map, it shows the whole site, also as it grows. */
   #showsAll = true;
   #moves = 0;
@@ -100,15 +100,15 @@ export class SiteMap {
     const box = this.#extent(scene);
     if (box === null) return;
     const bounds = L.latLngBounds([box.south, box.west], [box.north, box.east]);
-    this.#map.fitBounds(bounds, { padding: [44, 44], maxZoom: ZOOM_FIT_MAX, animate: this.#isPlaced });
-    this.#isPlaced = true;
+    this.#map.fitBounds(bounds, { padding: [44, 44], maxZoom: ZOOM_FIT_MAX, animate: this.#fitted !== null });
+    this.#fitted = box;
     this.#showsAll = true;
   }
 
   draw(scene: Scene): void {
     const shown = shownAssets(scene).filter((asset) => pointOf(asset) !== null);
     this.#drawPlan(scene);
-    if (this.#showsAll && !scene.following && this.#isCut(this.#extent(scene))) this.fit(scene);
+    if (this.#showsAll && !scene.following && this.#isUnfit(this.#extent(scene))) this.fit(scene);
     this.#drawAssets(scene, shown);
     const chosen = scene.following ? shown.find(({ key }) => key === scene.selected) : undefined;
     if (chosen?.place) this.#keepInView([chosen.place.latDeg, chosen.place.lngDeg]);
@@ -131,8 +131,10 @@ export class SiteMap {
     return points.reduce<Bounds | null>(around, level === null ? this.#roadBounds : null);
   }
 
-  #isCut(box: Bounds | null): boolean {
-    if (box === null || !this.#isPlaced) return box !== null;
+  /** Whether a part of the site is out of view, or the view shows far more than the site. */
+  #isUnfit(box: Bounds | null): boolean {
+    if (box === null || this.#fitted === null) return box !== null;
+    if (isFarWider(this.#fitted, box)) return true;
     return !this.#map.getBounds().contains(L.latLngBounds([box.south, box.west], [box.north, box.east]));
   }
 
@@ -200,8 +202,10 @@ export class SiteMap {
   #drawTrail(asset: Asset, scene: Scene, isSelected: boolean): void {
     const fromMs = isSelected ? 0 : asset.tsMs - TRAIL_MS;
     const { reach, astray } = scene.outlook;
-    const bounds = astray.includes(asset) ? null : reach; // one bad fix draws no line across the map
-    const recent = scene.trailOf(asset.key).filter(({ tsMs, at }) => tsMs >= fromMs && isWithin(bounds, at));
+    const isAstray = astray.includes(asset); // no line across the map joins a bad fix to the site
+    const recent = scene
+      .trailOf(asset.key)
+      .filter(({ tsMs, at }) => tsMs >= fromMs && isOnEarth(at) && isWithin(reach, at) !== isAstray);
     let trail = this.#trails.get(asset.key);
     if (trail === undefined) {
       trail = L.polyline([], { className: `trail ${asset.kind}`, interactive: false }).addTo(this.#map);
