@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from edge.api.catalogue import SeriesCatalogue
-from edge.live.recent import RecentSamples
+from edge.live.recent import Excerpt, RecentSamples
 from edge.live.snapshot import LiveSnapshot
 from edge.log.records import LogState, SeriesSamples
 from shared.domain.aggregation import aggregate_samples
@@ -132,15 +132,18 @@ class EdgeReader:
             return None
         series_ix, series = entry
         check_aggregate(series.value_type, query.aggregate)
-        samples = await self._samples(series_ix, query)
-        return await asyncio.to_thread(_result, query, series, samples)
+        older, recent = await self._samples(series_ix, query)
+        # Ordering and joining 100,000 samples would hold the loop for 20 ms.
+        return await asyncio.to_thread(lambda: _result(query, series, _joined(older, recent)))
 
-    async def _samples(self, series_ix: int, query: TelemetryQuery) -> SeriesSamples:
+    async def _samples(
+        self, series_ix: int, query: TelemetryQuery
+    ) -> tuple[SeriesSamples, Excerpt]:
         """Return samples from memory as far back as it is complete, before that from the log."""
         # What is read from memory and where the log takes over are decided without a wait between
         # them: memory lets go of its oldest at any commit.
         boundary_ms = max(self._recent.complete_from_ms(series_ix), query.start_ms)
-        recent = self._recent.read(series_ix, start_ms=boundary_ms, end_ms=query.end_ms)
+        recent = self._recent.excerpt(series_ix, start_ms=boundary_ms, end_ms=query.end_ms)
         older = SeriesSamples((), (), (), query.start_ms)
         if query.start_ms < boundary_ms:
             older = await self._log.read_samples(
@@ -149,12 +152,7 @@ class EdgeReader:
                 end_ms=min(query.end_ms, boundary_ms),
                 samples_max=SAMPLES_READ_MAX,
             )
-        return SeriesSamples(
-            ts_ms=older.ts_ms + tuple(at_ms for at_ms, _ in recent),
-            value=older.value + tuple(value for _, value in recent),
-            quality=older.quality + (0,) * len(recent),
-            complete_from_ms=older.complete_from_ms,
-        )
+        return older, recent
 
     async def sync_status(self, site: str) -> Sequence[EdgeStatus]:
         """Return this edge's own view of its link, its backlog and what was refused."""
@@ -194,6 +192,16 @@ def _lanes(log: LogState) -> dict[int, LaneStatus]:
         )
         for number, lane in log.lanes.items()
     }
+
+
+def _joined(older: SeriesSamples, recent: Excerpt) -> SeriesSamples:
+    ts_ms, value = recent.columns()
+    return SeriesSamples(
+        ts_ms=older.ts_ms + tuple(ts_ms),
+        value=older.value + tuple(value),
+        quality=older.quality + (0,) * len(ts_ms),
+        complete_from_ms=older.complete_from_ms,
+    )
 
 
 def _result(query: TelemetryQuery, series: Series, samples: SeriesSamples) -> TelemetryResult:
