@@ -94,7 +94,7 @@ def table_of(
     """Return the samples of one batch.
 
     ``series_id``, shape (k,), are central's ids of the k series in ``columns``. ``recv_max_ms`` is
-    when the edge had received the newest sample.
+    when the newest sample had been received.
     """
     value_type = np.repeat(columns.value_type, columns.count)
     received_ms = min(max(recv_max_ms, INSTANT_MS_MIN), INSTANT_MS_MAX)

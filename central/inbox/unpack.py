@@ -58,7 +58,8 @@ def _unpacked(claim: Claim, known: SeriesMap) -> SampleTable:
         columns,
         site_id=claim.key.epoch_key.site_id,
         series_id=known.series_id[_places(columns, known)],
-        recv_max_ms=claim.recv_max_ms,
+        # An edge whose own clock runs ahead must not rank above all it sends once that is set.
+        recv_max_ms=min(claim.recv_max_ms, claim.key.received_ms),
     )
 
 

@@ -62,7 +62,7 @@ class LatestRow:
     site_id: int
     series_id: int
     ts_ms: int
-    ranked_ms: int  # the device's time, but never after the edge had the sample
+    ranked_ms: int  # the device's time, but never after the edge, or central, had the sample
     value: Value
     quality: int
 

@@ -56,7 +56,12 @@ def series_and_times(result: Prepared) -> list[tuple[int, int]]:
 
 def test_rows_of_many_batches_are_put_together_by_series_and_time() -> None:
     first = claim(1, [Sample(1, NOW_MS + 2, 0.1), Sample(2, NOW_MS, 2**60)])
-    second = claim(2, [Sample(1, NOW_MS + 1, 0.2), Sample(4, NOW_MS, "on")], recv_max_ms=NOW_MS + 9)
+    second = claim(
+        2,
+        [Sample(1, NOW_MS + 1, 0.2), Sample(4, NOW_MS, "on")],
+        key=ClaimKey(EPOCH, LANE, 2, NOW_MS + 9),
+        recv_max_ms=NOW_MS + 9,
+    )
     result = prepared(first, second)
     base_us = (NOW_MS - 946_684_800_000) * 1000
     assert result.rows == 4
@@ -82,6 +87,13 @@ def test_the_newest_of_each_series_is_found_across_batches() -> None:
 def test_a_sample_from_the_future_ranks_as_of_its_arrival() -> None:
     (latest,) = prepared(claim(1, [Sample(1, NOW_MS + 60_000, 1.0)])).latest
     assert (latest.ts_ms, latest.ranked_ms) == (NOW_MS + 60_000, NOW_MS)
+
+
+def test_an_edge_that_is_a_day_ahead_ranks_as_of_the_arrival_at_central() -> None:
+    day_ms = 86_400_000
+    ahead = claim(1, [Sample(1, NOW_MS + day_ms, 1.0)], recv_max_ms=NOW_MS + day_ms)
+    (latest,) = prepared(ahead).latest
+    assert latest.ranked_ms == ahead.key.received_ms
 
 
 def test_an_arrival_time_that_makes_no_sense_does_no_harm() -> None:

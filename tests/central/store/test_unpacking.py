@@ -289,6 +289,7 @@ async def test_a_sample_from_the_future_gives_way_to_what_is_measured_after_it(
     ahead = Sample(1, NOW_MS + hour_ms, 99.0, int(Quality.FUTURE))
     await world.deliver(batch(1, [ahead], recv_max_ms=NOW_MS), series=NUMBER)
     assert await newest(world) == 99.0
+    world.clock.advance_s(1.0)
     later = batch(2, [Sample(1, NOW_MS + 1000, 1.0)], recv_max_ms=NOW_MS + 1000)
     await world.deliver(later, series=[])
     assert await newest(world) == 1.0
