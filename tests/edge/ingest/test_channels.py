@@ -105,10 +105,10 @@ def test_a_device_without_a_fix_may_say_how_fast_it_is(location: Any) -> None:
 
 
 def test_a_state_that_says_nothing_is_refused() -> None:
-    decoded = decode({"ts": 5, "seq": 1, "staus": "fault"}, "equipment/p-1", "state")
+    decoded = decode({"ts": 5, "seq": 1, "state_name": "fault"}, "equipment/p-1", "state")
     assert refusals(decoded) == [(Reason.BAD_STRUCTURE, "status")]
     assert decoded.refused[0].detail == (
-        "expected status or operating_hours, got 'ts', 'seq', 'staus'"
+        "expected status or operating_hours, got 'ts', 'seq', 'state_name'"
     )
 
 
