@@ -32,9 +32,9 @@ def test_a_watched_process_has_memory_and_never_negative_time() -> None:
     watch = ProcessWatch([os.getpid()])
     watch.look()
     watch.look()
-    (usage,) = [each for each in watch.usage().values() if each.rss_max_bytes]
-    assert usage.rss_max_bytes > 1_000_000
-    assert usage.cpu_s >= 0.0
+    usages = watch.usage().values()  # of this process, and of what earlier tests left below it
+    assert max(usage.rss_max_bytes for usage in usages) > 1_000_000
+    assert min(usage.cpu_s for usage in usages) >= 0.0
 
 
 def test_a_process_that_does_not_exist_is_no_mistake() -> None:
