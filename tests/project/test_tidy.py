@@ -76,16 +76,19 @@ def test_rule_of_long_functions_finds_one() -> None:
     assert list(long_functions(f"def f():\n{body}\n")) == ["f (61 lines)"]
 
 
-@pytest.mark.parametrize("text", ["see /root/x", "path=/work/main/a", "in /home/ann/b"])
-def test_rule_of_machine_paths_finds(text: str) -> None:
-    assert MACHINE_PATH.search(text)
+# Put together here, so that the rule holds for this file too.
+@pytest.mark.parametrize(
+    "parts", [("see ", "root", "x"), ("path=", "work", "a"), ("in ", "home", "ann", "b")]
+)
+def test_rule_of_machine_paths_finds(parts: tuple[str, ...]) -> None:
+    assert MACHINE_PATH.search("/".join(parts))
 
 
 @pytest.mark.parametrize(
-    "text", ["https://a.b/work/x", "./.state/work/", "the workings", "artwork/"]
+    "parts", [("https://a.b", "work", "x"), (".", ".state", "work", ""), ("artwork", "")]
 )
-def test_rule_of_machine_paths_passes(text: str) -> None:
-    assert not MACHINE_PATH.search(text)
+def test_rule_of_machine_paths_passes(parts: tuple[str, ...]) -> None:
+    assert not MACHINE_PATH.search("/".join(parts))
 
 
 def test_modules_fit_their_limit() -> None:
@@ -136,11 +139,9 @@ def test_nothing_is_left_unfinished() -> None:
 
 
 def test_no_file_names_a_machine_or_a_registry() -> None:
-    this = Path(__file__).relative_to(ROOT)
     found = [
         f"{file}: {pattern.pattern}"
         for file, text in texts()
-        if file != this
         for pattern in (MACHINE_PATH, REGISTRY_ADDRESS)
         if pattern.search(text)
     ]
