@@ -36,6 +36,10 @@ NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
         lambda: any(Path("/usr/lib/postgresql").glob("*/bin/postgres")),
         "no system PostgreSQL is installed (apt install postgresql)",
     ),
+    "needs_root": (
+        lambda: os.geteuid() == 0,
+        "only root may mount a small file system, and has privileges to give up",
+    ),
     "needs_systemd": (
         lambda: _has("systemd-analyze"),
         "systemd-analyze is not installed",

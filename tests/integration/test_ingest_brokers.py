@@ -10,7 +10,7 @@ import pytest
 
 from edge.runtime.report import read_report
 from shared.clock import SystemClock
-from tests.support.brokers import Broker, mosquitto_program, run_mosquitto, run_nats
+from tests.support.brokers import Broker, run_mosquitto, run_nats
 from tests.support.certificates import Authority
 from tests.support.edge_process import EdgeProcess, Stored
 from tests.support.mqtt_device import device
@@ -19,13 +19,7 @@ pytestmark = pytest.mark.slow  # each starts processes; a minute or two in all
 
 GAS = "mine/v1/kaduna/sensor/gas-1/telemetry"
 OTHER_GAS = "mine/v1/kaduna/sensor/gas-2/telemetry"
-MOSQUITTO = pytest.param(
-    "mosquitto",
-    marks=[
-        pytest.mark.needs_mosquitto,
-        pytest.mark.skipif(mosquitto_program() is None, reason="mosquitto is not installed"),
-    ],
-)
+MOSQUITTO = pytest.param("mosquitto", marks=pytest.mark.needs_mosquitto)
 BOTH = pytest.mark.parametrize("broker", ["nats", MOSQUITTO], indirect=True)
 
 
@@ -165,7 +159,6 @@ async def test_speaks_mqtt_5(edge: EdgeProcess) -> None:
 
 
 @pytest.mark.needs_mosquitto
-@pytest.mark.skipif(mosquitto_program() is None, reason="mosquitto is not installed")
 def test_signs_in_over_tls_and_trusts_only_its_authority(tmp_path: Path) -> None:
     authority = Authority(tmp_path / "ca")
     own = authority.issue("broker", host="127.0.0.1")
@@ -201,7 +194,6 @@ def test_signs_in_over_tls_and_trusts_only_its_authority(tmp_path: Path) -> None
 
 
 @pytest.mark.needs_mosquitto
-@pytest.mark.skipif(mosquitto_program() is None, reason="mosquitto is not installed")
 async def test_shows_what_the_broker_dropped_for_a_full_queue(tmp_path: Path) -> None:
     with run_mosquitto(tmp_path / "broker", "max_queued_messages 10\nsys_interval 1\n") as broker:
         edge = EdgeProcess(tmp_path, broker.port)

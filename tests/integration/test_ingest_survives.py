@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from shared.clock import SystemClock
-from tests.support.brokers import Broker, mosquitto_program, run_mosquitto, run_nats
+from tests.support.brokers import Broker, run_mosquitto, run_nats
 from tests.support.edge_process import EdgeProcess
 from tests.support.mqtt_device import Device, device
 
@@ -19,13 +19,7 @@ pytestmark = pytest.mark.slow  # each starts processes; a minute or two in all
 
 DEVICES = 20
 KILLS = 3
-MOSQUITTO = pytest.param(
-    "mosquitto",
-    marks=[
-        pytest.mark.needs_mosquitto,
-        pytest.mark.skipif(mosquitto_program() is None, reason="mosquitto is not installed"),
-    ],
-)
+MOSQUITTO = pytest.param("mosquitto", marks=pytest.mark.needs_mosquitto)
 BOTH = pytest.mark.parametrize("broker", ["nats", MOSQUITTO], indirect=True)
 
 

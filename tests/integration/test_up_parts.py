@@ -209,7 +209,7 @@ async def ended(pid: int) -> bool:
     return gone(pid)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give privileges up")
+@pytest.mark.needs_root
 async def test_the_databases_account_reads_where_it_must_and_can_do_nothing_else(
     tmp_path: Path,
 ) -> None:
