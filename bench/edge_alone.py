@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench.errors import BenchError
 from bench.site import LOOK_EVERY_S, Site, SiteOptions, free_ports, stop_process, tail_of
+from deploy.publisher import BrokerAddress
 from deploy.site.broker import (
     BrokerPlan,
     broker_launch,
@@ -49,10 +50,7 @@ async def edge_alone(options: SiteOptions) -> AsyncGenerator[Site]:
                 state_dir=options.state_dir,
                 central_url="",
                 edge_url=f"http://127.0.0.1:{api_port}",
-                mqtt_host="127.0.0.1",
-                mqtt_port=mqtt_port,
-                mqtt_username=_DEVICE,
-                mqtt_password=_PASSWORD,
+                broker=BrokerAddress("127.0.0.1", mqtt_port, _DEVICE, _PASSWORD),
             )
 
 

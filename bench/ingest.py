@@ -137,10 +137,7 @@ def read_logged(layout: Layout, commits: CommitWatch, from_ms: int) -> Logged:
 
 def _plan(options: IngestOptions, site: Site) -> LoadPlan:
     return LoadPlan(
-        host=site.mqtt_host,
-        port=site.mqtt_port,
-        username=site.mqtt_username,
-        password=site.mqtt_password,
+        broker=site.broker,
         site=site.name,
         prefix=_PREFIX,
         sources=options.sources,

@@ -159,10 +159,7 @@ async def _settled(places: Places, sent: Mapping[str, int], clock: Clock) -> dic
 
 def _plan(options: LiveOptions, site: Site) -> LoadPlan:
     return LoadPlan(
-        host=site.mqtt_host,
-        port=site.mqtt_port,
-        username=site.mqtt_username,
-        password=site.mqtt_password,
+        broker=site.broker,
         site=site.name,
         prefix=_PREFIX,
         sources=options.sources,

@@ -34,10 +34,7 @@ _NOISE_LEVELS = 16
 class LoadPlan:
     """What to publish. ``rate`` counts messages; each holds ``batch`` samples of one source."""
 
-    host: str
-    port: int
-    username: str
-    password: str
+    broker: BrokerAddress
     site: str
     prefix: str  # of the source names; a run must not reuse one
     sources: int
@@ -143,10 +140,9 @@ async def run_load(plan: LoadPlan, clock: Clock) -> LoadResult:
     Raises:
         SiteError: if the broker cannot be reached.
     """
-    address = BrokerAddress(plan.host, plan.port, plan.username, plan.password)
     began_ms = clock.utc_ms()
     async with open_publisher(
-        address, client_id=f"bench-{plan.prefix}", in_flight_max=plan.in_flight_max
+        plan.broker, client_id=f"bench-{plan.prefix}", in_flight_max=plan.in_flight_max
     ) as publisher:
         load = _Load(plan, publisher, clock)
         await load.run()

@@ -97,10 +97,7 @@ async def bench_query(options: QueryOptions, clock: Clock) -> Report:
 def _plan(options: QueryOptions, site: Site) -> LoadPlan:
     messages = -(-options.samples // _BATCH)
     return LoadPlan(
-        host=site.mqtt_host,
-        port=site.mqtt_port,
-        username=site.mqtt_username,
-        password=site.mqtt_password,
+        broker=site.broker,
         site=site.name,
         prefix=_PREFIX,
         sources=1,

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bench.errors import BenchError
-from deploy.publisher import parse_address, read_credentials
+from deploy.publisher import BrokerAddress, parse_address, read_credentials
 from edge.log.layout import Layout
 
 READY_TIMEOUT_S = 180.0  # a first start makes a database, certificates and accounts
@@ -48,10 +48,7 @@ class Site:
     state_dir: Path
     central_url: str
     edge_url: str
-    mqtt_host: str
-    mqtt_port: int
-    mqtt_username: str
-    mqtt_password: str
+    broker: BrokerAddress
     name: str = "kaduna"
 
     @property
@@ -165,10 +162,7 @@ def _site(pid: int, options: SiteOptions, ready: Mapping[str, Any]) -> Site:
         state_dir=options.state_dir,
         central_url=ready["central"],
         edge_url=ready["edge"],
-        mqtt_host=host,
-        mqtt_port=port,
-        mqtt_username=username,
-        mqtt_password=password,
+        broker=BrokerAddress(host, port, username, password),
     )
 
 

@@ -167,10 +167,7 @@ async def _catch_up(site: Site, relay: Relay, watches: Watches, clock: Clock) ->
 
 def _plan(options: SyncOptions, site: Site) -> LoadPlan:
     return LoadPlan(
-        host=site.mqtt_host,
-        port=site.mqtt_port,
-        username=site.mqtt_username,
-        password=site.mqtt_password,
+        broker=site.broker,
         site=site.name,
         prefix=f"{_PREFIX}-steady",
         sources=options.sources,

@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
-from importlib.metadata import version as distribution_version
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, Protocol, TypeVar, cast
 
@@ -30,6 +29,7 @@ from shared.configuration import load_configuration
 from shared.errors import ConfigurationError, HeadframeError
 from shared.ids import is_name
 from shared.logs import configure_logs
+from shared.version import installed_version, version_option
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -73,15 +73,9 @@ Output = Annotated[
 ]
 
 
-@app.callback(invoke_without_command=True)
-def _program(
-    show_version: Annotated[
-        bool, typer.Option("--version", help="Print the version and exit.")
-    ] = False,
-) -> None:
-    if show_version:
-        typer.echo(f"headframe-central {distribution_version('headframe')}")
-        raise typer.Exit
+@app.callback()
+def _program(_shown: Annotated[bool, version_option("headframe-central")] = False) -> None:
+    pass
 
 
 @app.command(epilog="Example: headframe-central run --config /etc/headframe/central.toml")
@@ -128,7 +122,7 @@ def migrate(config_file: ConfigFile = None, as_json: AsJson = False) -> None:
 @app.command(epilog="Example: headframe-central version")
 def version(as_json: AsJson = False) -> None:
     """Show the version."""
-    number = distribution_version("headframe")
+    number = installed_version()
     typer.echo(json.dumps({"version": number}) if as_json else f"headframe-central {number}")
 
 

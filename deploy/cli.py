@@ -4,11 +4,13 @@ None is imported before it is asked for, so that a broken or heavy part costs th
 """
 
 from collections.abc import Callable
-from importlib.metadata import EntryPoint, entry_points, version
+from importlib.metadata import EntryPoint, entry_points
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+
+from shared.version import version_option
 
 GROUP = "headframe.commands"
 
@@ -40,15 +42,9 @@ app = typer.Typer(
 )
 
 
-@app.callback(invoke_without_command=True)
-def _headframe(
-    show_version: Annotated[
-        bool, typer.Option("--version", help="Print the version and exit.")
-    ] = False,
-) -> None:
-    if show_version:
-        typer.echo(f"headframe {version('headframe')}")
-        raise typer.Exit
+@app.callback()
+def _headframe(_shown: Annotated[bool, version_option("headframe")] = False) -> None:
+    pass
 
 
 def main() -> None:

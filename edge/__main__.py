@@ -12,7 +12,6 @@ import ssl
 import sys
 from contextlib import closing
 from dataclasses import asdict
-from importlib.metadata import version as distribution_version
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -35,6 +34,7 @@ from shared.clock import SystemClock, iso_utc
 from shared.configuration import load_configuration
 from shared.errors import ConfigurationError, HeadframeError
 from shared.logs import configure_logs
+from shared.version import installed_version, version_option
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -64,15 +64,9 @@ Broker = Annotated[str | None, typer.Option("--mqtt", help="HOST:PORT, overrides
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line, for machines.")]
 
 
-@app.callback(invoke_without_command=True)
-def _program(
-    show_version: Annotated[
-        bool, typer.Option("--version", help="Print the version and exit.")
-    ] = False,
-) -> None:
-    if show_version:
-        typer.echo(f"headframe-edge {distribution_version('headframe')}")
-        raise typer.Exit
+@app.callback()
+def _program(_shown: Annotated[bool, version_option("headframe-edge")] = False) -> None:
+    pass
 
 
 @app.command(
@@ -149,7 +143,7 @@ def status(
 @app.command(epilog="Example: headframe-edge version")
 def version(as_json: AsJson = False) -> None:
     """Show the version."""
-    number = distribution_version("headframe")
+    number = installed_version()
     typer.echo(json.dumps({"version": number}) if as_json else f"headframe-edge {number}")
 
 

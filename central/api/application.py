@@ -12,9 +12,10 @@ from central.config import CentralConfig
 from shared.access.passwords import PasswordHasher
 from shared.access.tokens import TokenIssuer, TokenVerifier, load_signing_key
 from shared.clock import Clock
+from shared.version import installed_version
 from shared.web.application import build_application
 from shared.web.assembly import Installation, assemble
-from shared.web.context import WebSettings, installed_version
+from shared.web.context import WebSettings
 from shared.web.server import Endpoint
 from shared.web.sign_in import SignInStores
 from shared.web.site_data import LiveSink, ReadinessCheck, SiteReader

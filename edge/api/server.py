@@ -17,9 +17,10 @@ from edge.config import EdgeConfig
 from shared.access.passwords import PasswordHasher
 from shared.access.tokens import TokenIssuer, TokenVerifier
 from shared.clock import Clock
+from shared.version import installed_version
 from shared.web.application import build_application
 from shared.web.assembly import Installation, assemble
-from shared.web.context import WebSettings, installed_version
+from shared.web.context import WebSettings
 from shared.web.server import Endpoint, serve
 from shared.web.sign_in import SignInStores
 from shared.web.site_data import ReadinessCheck

@@ -8,7 +8,6 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
 from typing import Final
 from uuid import uuid4
 
@@ -44,6 +43,7 @@ from edge.uplink.link import LinkState
 from edge.uplink.pump import Uplink
 from shared.clock import Clock
 from shared.ids import Kind
+from shared.version import installed_version
 
 _ONLINE: Final = "online"
 _MS: Final = 1000
@@ -179,7 +179,7 @@ def _uplink(
     if config.uplink.url is None:
         return None
     installation = Installation(
-        software=version("headframe"), boot_id=str(uuid4()), broker_refused=broker_refused
+        software=installed_version(), boot_id=str(uuid4()), broker_refused=broker_refused
     )
     return Uplink(config.uplink, journal, installation, clock)
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from aiohttp import web
@@ -48,11 +47,3 @@ class WebParts:
 
 PARTS = web.AppKey("parts", WebParts)
 VISIT = web.RequestKey("visit", Visit)
-
-
-def installed_version() -> str:
-    """Return the version of Headframe, or ``0+source`` where it runs uninstalled from a folder."""
-    try:
-        return version("headframe")
-    except PackageNotFoundError:
-        return "0+source"
