@@ -28,6 +28,15 @@ class LossAccount:
         """Whether everything that was sent is there exactly once, and nothing else."""
         return not (self.lost or self.doubled or self.strangers)
 
+    @property
+    def figures(self) -> dict[str, int]:
+        """What is wrong, under the names that a report has for it."""
+        return {
+            "samples_lost": self.lost,
+            "samples_doubled": self.doubled,
+            "samples_of_nobody": self.strangers,
+        }
+
 
 def account(sent: Mapping[str, int], stored: Mapping[str, NDArray[np.float64]]) -> LossAccount:
     """Compare the number of samples ``sent`` by each source with the numbers ``stored`` for it."""

@@ -16,8 +16,8 @@ from typing import Any
 
 import aiohttp
 
+from bench.children import LOOK_EVERY_S, answer_of, started
 from bench.errors import BenchError
-from bench.site import LOOK_EVERY_S, stop_process, tail_of
 from shared.clock import Clock
 
 START_TIMEOUT_S = 60.0  # a first start writes a profile
@@ -120,44 +120,28 @@ async def open_tab(program: str, folder: Path, clock: Clock) -> AsyncGenerator[T
     with tempfile.TemporaryDirectory(
         prefix="browser-", dir=folder, ignore_cleanup_errors=True
     ) as profile:
-        with output.open("wb") as file:
-            process = await asyncio.create_subprocess_exec(
-                program,
-                *_FLAGS,
-                *(("--no-sandbox",) if os.geteuid() == 0 else ()),  # it starts as root only so
-                f"--user-data-dir={profile}",
-                "about:blank",
-                stdout=file,
-                stderr=asyncio.subprocess.STDOUT,
+        async with (
+            started(output, program, *_arguments(profile)) as process,
+            aiohttp.ClientSession() as session,
+        ):
+            address = await answer_of(
+                process,
+                lambda: _first_tab(session, Path(profile) / "DevToolsActivePort"),
+                timeout_s=START_TIMEOUT_S,
+                output=output,
+                failed="the browser did not come up",
             )
-        try:
-            async with aiohttp.ClientSession() as session:
-                address = await _tab_address(session, process, Path(profile), output)
-                async with session.ws_connect(address, max_msg_size=0) as socket:
-                    yield Tab(process.pid, clock, socket)
-        finally:
-            await stop_process(process)
+            async with session.ws_connect(address, max_msg_size=0) as socket:
+                yield Tab(process.pid, clock, socket)
 
 
-async def _tab_address(
-    session: aiohttp.ClientSession,
-    process: asyncio.subprocess.Process,
-    profile: Path,
-    output: Path,
-) -> str:
-    """Return the DevTools address of the first tab once the browser has told its port."""
-    port_file = profile / "DevToolsActivePort"
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(START_TIMEOUT_S):
-            while process.returncode is None:
-                address = await _first_tab(session, port_file)
-                if address is not None:
-                    return address
-                await asyncio.sleep(LOOK_EVERY_S)
-    raise BenchError(f"the browser did not come up:\n{tail_of(output)}")
+def _arguments(profile: str) -> list[str]:
+    as_root = ["--no-sandbox"] if os.geteuid() == 0 else []  # it starts as root only so
+    return [*_FLAGS, *as_root, f"--user-data-dir={profile}", "about:blank"]
 
 
 async def _first_tab(session: aiohttp.ClientSession, port_file: Path) -> str | None:
+    """Return the DevTools address of the first tab once the browser has told its port."""
     port = _port_in(port_file)
     if port is None:
         return None

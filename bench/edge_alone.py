@@ -1,14 +1,13 @@
 """One edge and the embedded broker, without central: the edge's own figures, undisturbed."""
 
-import asyncio
 import contextlib
 import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
 
-from bench.errors import BenchError
-from bench.site import LOOK_EVERY_S, Site, SiteOptions, free_ports, stop_process, tail_of
+from bench.children import answer_of, started
+from bench.site import Site, SiteOptions, free_ports
 from deploy.publisher import BrokerAddress
 from deploy.site.broker import (
     BrokerPlan,
@@ -40,10 +39,10 @@ async def edge_alone(options: SiteOptions) -> AsyncGenerator[Site]:
     broker_file = _write_broker(options.state_dir / "nats", mqtt_port, monitor_port)
     edge_file = _write_edge(options.state_dir / "edge", mqtt_port, api_port)
     broker_log, edge_log = (options.folder / name for name in ("broker.log", "edge.log"))
-    async with _process(broker_log, *broker_launch(broker_file).command) as broker:
+    async with started(broker_log, *broker_launch(broker_file).command) as broker:
         await _until(broker, lambda: port_answers("127.0.0.1", mqtt_port), broker_log)
         command = (sys.executable, "-m", "edge", "run", "--config", str(edge_file))
-        async with _process(edge_log, *command) as edge:
+        async with started(edge_log, *command) as edge:
             await _until(edge, lambda: http_answers("127.0.0.1", api_port, "/readyz"), edge_log)
             yield Site(
                 pids=(broker.pid, edge.pid),
@@ -89,25 +88,6 @@ def _write_edge(folder: Path, mqtt_port: int, api_port: int) -> Path:
     return file
 
 
-@contextlib.asynccontextmanager
-async def _process(output: Path, *command: str) -> AsyncGenerator[Process]:
-    with output.open("wb") as file:
-        process = await asyncio.create_subprocess_exec(
-            *command, stdout=file, stderr=asyncio.subprocess.STDOUT
-        )
-    try:
-        yield process
-    finally:
-        await stop_process(process)
-
-
 async def _until(process: Process, answers: Callable[[], Awaitable[bool]], output: Path) -> None:
-    try:
-        async with asyncio.timeout(_START_TIMEOUT_S):
-            while process.returncode is None:
-                if await answers():
-                    return
-                await asyncio.sleep(LOOK_EVERY_S)
-    except TimeoutError:
-        pass
-    raise BenchError(f"{output.stem} did not answer:\n{tail_of(output)}")
+    failed = f"{output.stem} did not answer"
+    await answer_of(process, answers, timeout_s=_START_TIMEOUT_S, output=output, failed=failed)

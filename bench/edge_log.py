@@ -13,17 +13,18 @@ from numpy.typing import NDArray
 
 from bench.accounting import COUNTER_METRIC
 from edge.log.database import open_reader
-from edge.log.layout import Layout, SegmentName
+from edge.log.layout import Layout
 from edge.log.records import TELEMETRY_LANE
+from edge.log.segment_files import segment_names
 from edge.log.segments import stream_batches
 from shared.clock import Clock
 from shared.codec.body import decode_body
 from shared.codec.columns import SampleColumns
 from shared.codec.segments import starts_of
 from shared.domain.samples import ValueType
+from shared.sync.ranges import SEQ_MAX
 
 POLL_S = 0.005  # a commit is seen about this much late at most; a look costs 0.2 ms of CPU
-_SEQ_MAX = 2**63 - 1
 
 
 @dataclass(slots=True)
@@ -58,15 +59,16 @@ class LoggedBatch:
 
 def read_batches(layout: Layout, first_seq: int = 1) -> Iterator[LoggedBatch]:
     """Yield every batch of the telemetry lane from ``first_seq`` on, in order."""
-    for name in segment_names(layout):
+    for name in segment_names(layout, TELEMETRY_LANE):
         with open_reader(layout.segment_file(name)) as database:
-            for row in stream_batches(database, first_seq, _SEQ_MAX):
+            for row in stream_batches(database, first_seq, SEQ_MAX):
                 yield LoggedBatch(row.seq, len(row.body), decode_body(row.body))
 
 
 def counter_sources(layout: Layout) -> dict[int, str]:
     """Return the asset id of each series that holds the numbers of samples, by series index."""
-    with open_reader(layout.segment_file(segment_names(layout)[-1])) as database:
+    newest = segment_names(layout, TELEMETRY_LANE)[-1]
+    with open_reader(layout.segment_file(newest)) as database:
         rows = database.rows("SELECT ix, asset_id FROM series WHERE metric = ?", COUNTER_METRIC)
     return dict(rows)
 
@@ -90,18 +92,9 @@ def counters_of(
             yield sources[ix], numbers, columns.ts_ms[time : time + size]
 
 
-def segment_names(layout: Layout) -> list[SegmentName]:
-    """Return the segments of the telemetry lane, oldest first."""
-    names = [SegmentName.parse(file.name) for file in layout.segments_dir.iterdir()]
-    return sorted(
-        (name for name in names if name is not None and name.lane == TELEMETRY_LANE),
-        key=lambda name: name.first_seq,
-    )
-
-
 def _last_seq(layout: Layout) -> int:
     # A connection held between two looks would keep the edge from sealing a full segment.
-    for name in reversed(segment_names(layout)):
+    for name in reversed(segment_names(layout, TELEMETRY_LANE)):
         with open_reader(layout.segment_file(name)) as database:
             row = database.row("SELECT max(seq) FROM batch")
         if row is not None and row[0] is not None:

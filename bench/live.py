@@ -177,11 +177,7 @@ def _figures(
         f"publish_to_{place}_ms": distribution(latencies_ms(taken_ms, each.seen_ms, from_ms))
         for place, each in seen.items()
     }
-    figures |= {
-        "messages_sent": sent.messages,
-        "messages_unacknowledged": sent.outstanding,
-        "publisher_lag_max_s": sent.lag_max_s,
-    }
+    figures |= sent.figures
     for place, each in seen.items():
         found = each.delivery
         figures |= {

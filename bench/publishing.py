@@ -2,15 +2,14 @@
 
 import asyncio
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 import msgspec
 
+from bench.children import stop_process
 from bench.errors import BenchError
 from bench.load import LoadPlan, LoadResult, read_result
 from bench.processes import ProcessWatch
-from bench.site import stop_process
 
 _PLAN_MODE = 0o600  # it holds the broker's password
 _ERRORS_SHOWN_CHARACTERS = 2000
@@ -24,7 +23,7 @@ async def publish(plan: LoadPlan, folder: Path, watch: ProcessWatch) -> LoadResu
     """
     file = folder / f"plan-{plan.prefix}.json"
     file.touch(mode=_PLAN_MODE)
-    file.write_bytes(msgspec.json.encode(asdict(plan)))
+    file.write_bytes(msgspec.json.encode(plan))
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

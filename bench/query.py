@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
-import numpy as np
 
 from bench.accounting import COUNTER_METRIC
 from bench.background import in_background
@@ -78,7 +77,7 @@ async def bench_query(options: QueryOptions, clock: Clock) -> Report:
             answers = await _ask(options, site, plan, clock, end_ms)
         watched_s = clock.monotonic_s() - began_s
     figures: dict[str, Figure] = {
-        "telemetry_ms": distribution(np.array(answers.durations_ms)),
+        "telemetry_ms": distribution(answers.durations_ms),
         "points": answers.points,
         "answer_bytes": answers.answer_bytes,
         "samples_aggregated": answers.samples_found,
@@ -128,10 +127,9 @@ async def _ask(
         size_bytes = 0
         for _ in range(_WARMUP_REQUESTS + options.requests):
             began_s = clock.monotonic_s()
-            async with session.get("/api/v1/analytics/telemetry", params=means) as response:
-                answer = await response.read()
+            status, answer = await _telemetry(session, means)
             durations_ms.append(1000.0 * (clock.monotonic_s() - began_s))
-            points = _points(response.status, answer)
+            points = _points(status, answer)
             size_bytes = len(answer)
     return Answers(durations_ms[_WARMUP_REQUESTS:], len(points), size_bytes, found)
 
@@ -144,16 +142,21 @@ async def _wait_until_stored(
     until_s = clock.monotonic_s() + _STORED_TIMEOUT_S
     found = 0
     while clock.monotonic_s() < until_s:
-        async with session.get("/api/v1/analytics/telemetry", params=count) as response:
-            answer = await response.read()
-        if response.status == 200:
-            found = sum(int(count) for _, count in _points(200, answer))
+        status, answer = await _telemetry(session, count)
+        if status == 200:
+            found = sum(int(count) for _, count in _points(status, answer))
             if found >= options.samples:
                 return found
         await asyncio.sleep(_LOOK_EVERY_S)
     raise BenchError(
         f"{found} of {options.samples} samples visible after {_STORED_TIMEOUT_S:.0f} s"
     )
+
+
+async def _telemetry(session: aiohttp.ClientSession, asked: dict[str, str]) -> tuple[int, bytes]:
+    """Return status and body of one request, once the last byte has been read."""
+    async with session.get("/api/v1/analytics/telemetry", params=asked) as response:
+        return response.status, await response.read()
 
 
 def _points(status: int, answer: bytes) -> list[Any]:

@@ -1,10 +1,7 @@
 """A whole site for the length of a benchmark, started with the command that users start it with."""
 
-import asyncio
 import contextlib
 import json
-import os
-import signal
 import socket
 import sys
 import tomllib
@@ -14,15 +11,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from bench.errors import BenchError
+from bench.children import answer_of, lines_of, started
 from deploy.publisher import BrokerAddress, parse_address, read_credentials
 from edge.log.layout import Layout
 
 READY_TIMEOUT_S = 180.0  # a first start makes a database, certificates and accounts
-STOP_TIMEOUT_S = 20.0  # the site promises 10 s
-LOOK_EVERY_S = 0.1
 _MARK = "READY "
-_TAIL_LINES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +87,15 @@ async def running_site(
     """
     options.folder.mkdir(parents=True, exist_ok=True)
     output = options.folder / "up.log"
-    with output.open("wb") as file:
-        process = await asyncio.create_subprocess_exec(
-            *_command(options),
-            stdout=file,
-            stderr=asyncio.subprocess.STDOUT,
-            env={**os.environ, **(environment or {})},
+    async with started(output, *_command(options), environment=environment) as process:
+        ready = await answer_of(
+            process,
+            lambda: _ready(output),
+            timeout_s=READY_TIMEOUT_S,
+            output=output,
+            failed="the site did not get ready",
         )
-    try:
-        yield _site(process.pid, options, await _ready(process, output))
-    finally:
-        await stop_process(process)
+        yield _site(process.pid, options, ready)
 
 
 def _command(options: SiteOptions) -> list[str]:
@@ -132,26 +124,12 @@ def free_ports(count: int) -> list[int]:
         return [int(each.getsockname()[1]) for each in sockets]
 
 
-async def _ready(process: asyncio.subprocess.Process, output: Path) -> dict[str, Any]:
-    try:
-        async with asyncio.timeout(READY_TIMEOUT_S):
-            while process.returncode is None:
-                for line in _lines(output):
-                    if line.startswith(_MARK):
-                        return json.loads(line.removeprefix(_MARK))
-                await asyncio.sleep(LOOK_EVERY_S)
-    except TimeoutError:
-        pass
-    raise BenchError(f"the site did not get ready:\n{tail_of(output)}")
-
-
-def tail_of(output: Path) -> str:
-    """Return the last lines of what a process said."""
-    return "\n".join(_lines(output)[-_TAIL_LINES:])
-
-
-def _lines(output: Path) -> list[str]:
-    return output.read_text(encoding="utf-8", errors="replace").splitlines()
+async def _ready(output: Path) -> dict[str, Any] | None:
+    """Return what the site says of itself, once it has said it."""
+    for line in lines_of(output):
+        if line.startswith(_MARK):
+            return json.loads(line.removeprefix(_MARK))
+    return None
 
 
 def _site(pid: int, options: SiteOptions, ready: Mapping[str, Any]) -> Site:
@@ -164,19 +142,6 @@ def _site(pid: int, options: SiteOptions, ready: Mapping[str, Any]) -> Site:
         edge_url=ready["edge"],
         broker=BrokerAddress(host, port, username, password),
     )
-
-
-async def stop_process(process: asyncio.subprocess.Process) -> None:
-    """Ask ``process`` to stop; after STOP_TIMEOUT_S it is killed."""
-    if process.returncode is not None:
-        return
-    process.send_signal(signal.SIGTERM)
-    try:
-        async with asyncio.timeout(STOP_TIMEOUT_S):
-            await process.wait()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
 
 
 def _read_toml(file: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.accounting import LossAccount, account
+from bench.accounting import account
 from bench.background import in_background
 from bench.central_database import InboxWatch, numbers_in_samples
 from bench.edge_log import CommitWatch, read_batches
@@ -115,7 +115,8 @@ async def bench_sync(options: SyncOptions, clock: Clock) -> Report:
         figures={
             **_steady_figures(watches, phases, sizes),
             **_catch_up_figures(phases.catch_up, sizes),
-            **_loss_figures(losses),
+            "samples_sent": losses.sent,
+            **losses.figures,
         },
         usage=watches.processes.usage(),
         watched_s=watched_s,
@@ -252,13 +253,4 @@ def _catch_up_figures(catch_up: CatchUp, sizes: Sizes) -> dict[str, Figure]:
         "rows_after_s": catch_up.unpacked_s,
         "durable_values_per_s": values / transfer_s,
         "rows_per_s": values / unpack_s,
-    }
-
-
-def _loss_figures(losses: LossAccount) -> dict[str, Figure]:
-    return {
-        "samples_sent": losses.sent,
-        "samples_lost": losses.lost,
-        "samples_doubled": losses.doubled,
-        "samples_of_nobody": losses.strangers,
     }

@@ -193,9 +193,7 @@ def user_disable(
     username: Username, config_file: ConfigFile = None, as_json: AsJson = False
 ) -> None:
     """Forbid an account to sign in; its refresh tokens end at once, its access token in minutes."""
-    _set_state(
-        _load(config_file, as_json=as_json), username, AccountState.DISABLED, as_json=as_json
-    )
+    _set_state(config_file, username, AccountState.DISABLED, as_json=as_json)
 
 
 @user_app.command("enable", epilog="Example: headframe-central user enable ann@mine.example")
@@ -203,7 +201,7 @@ def user_enable(
     username: Username, config_file: ConfigFile = None, as_json: AsJson = False
 ) -> None:
     """Let a disabled or pending account sign in."""
-    _set_state(_load(config_file, as_json=as_json), username, AccountState.ACTIVE, as_json=as_json)
+    _set_state(config_file, username, AccountState.ACTIVE, as_json=as_json)
 
 
 @user_app.command(
@@ -214,9 +212,10 @@ def user_export(
     config_file: ConfigFile = None,
     site: Annotated[str | None, typer.Option(help="Only accounts of this site.")] = None,
     output: Output = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write the accounts an edge caches, so that people can sign in with no link to central."""
-    config = _load(config_file)
+    config = _load(config_file, as_json=as_json)
     accounts = _with_accounts(config, lambda store: store.all_accounts())
     documents = [
         account_document(each, with_hash=True)
@@ -229,9 +228,11 @@ def user_export(
 @jwks_app.command(
     "export", epilog="Example: headframe-central jwks export --output central-jwks.json"
 )
-def jwks_export(config_file: ConfigFile = None, output: Output = None) -> None:
+def jwks_export(
+    config_file: ConfigFile = None, output: Output = None, as_json: AsJson = False
+) -> None:
     """Write the public keys with which edges verify central's tokens."""
-    auth = _load(config_file).auth
+    auth = _load(config_file, as_json=as_json).auth
     key = _attempt(lambda: load_signing_key(auth.signing_key_file))
     issuer = TokenIssuer(key, issuer=auth.issuer, lifetime_s=auth.access_token_s)
     _write(json.dumps(jwks_document([issuer.verification_key]), indent=1), output)
@@ -306,7 +307,8 @@ def _with_accounts(
     return _attempt(lambda: asyncio.run(opened()))
 
 
-def _set_state(config: CentralConfig, username: str, state: AccountState, *, as_json: bool) -> None:
+def _set_state(file: Path | None, username: str, state: AccountState, *, as_json: bool) -> None:
+    config = _load(file, as_json=as_json)
     _with_accounts(config, lambda accounts: accounts.set_state(username, state))
     done = {"username": username.lower(), "state": str(state)}
     typer.echo(json.dumps(done) if as_json else f"{username.lower()} is {state}")

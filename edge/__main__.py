@@ -10,7 +10,8 @@ import os
 import signal
 import ssl
 import sys
-from contextlib import closing
+from collections.abc import Generator
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -20,7 +21,7 @@ import uvloop
 
 from edge.config import EdgeConfig
 from edge.errors import LogForeignError, LogVersionError
-from edge.log.quarantine import open_quarantine_reader
+from edge.log.quarantine import QuarantineReader, open_quarantine_reader
 from edge.log.records import QuarantineEntry
 from edge.runtime.checks import failed_checks
 from edge.runtime.daemon import EdgeDaemon
@@ -158,7 +159,9 @@ def quarantine_list(
     as_json: AsJson = False,
 ) -> None:
     """List refused messages, newest first; works while the edge runs."""
-    for entry in _entries(_state_dir(config_file, state_dir), limit, reason):
+    with _quarantine(_state_dir(config_file, state_dir)) as reader:
+        entries = reader.list_entries(limit, reason)
+    for entry in entries:
         typer.echo(json.dumps(_document(entry)) if as_json else _line(entry))
 
 
@@ -170,13 +173,8 @@ def quarantine_show(
     as_json: AsJson = False,
 ) -> None:
     """Show one refused message: why on stderr, its payload as it came on stdout."""
-    directory = _state_dir(config_file, state_dir)
-    try:
-        _act_as_owner(directory)
-        with closing(open_quarantine_reader(directory)) as reader:
-            entry = reader.show_entry(number)
-    except HeadframeError as error:
-        _fail(str(error), EXIT_FAILED)
+    with _quarantine(_state_dir(config_file, state_dir)) as reader:
+        entry = reader.show_entry(number)
     if entry is None:
         _fail(f"no entry {number} in the quarantine", EXIT_FAILED)
     if as_json:
@@ -227,11 +225,12 @@ def _state_dir(file: Path | None, state_dir: Path | None) -> Path:
     return state_dir if state_dir is not None else _load(file, {}).state_dir
 
 
-def _entries(state_dir: Path, limit: int, reason: str | None) -> list[QuarantineEntry]:
+@contextmanager
+def _quarantine(state_dir: Path) -> Generator[QuarantineReader]:
     try:
         _act_as_owner(state_dir)
         with closing(open_quarantine_reader(state_dir)) as reader:
-            return reader.list_entries(limit, reason)
+            yield reader
     except HeadframeError as error:
         _fail(str(error), EXIT_FAILED)
 

@@ -11,12 +11,9 @@ from dataclasses import dataclass, field
 from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.openmetrics.exposition import (
-    CONTENT_TYPE_LATEST,
     generate_latest,  # pyright: ignore[reportUnknownVariableType] library is untyped
 )
 from prometheus_client.registry import Collector
-
-CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 _render: Callable[[CollectorRegistry], bytes] = generate_latest  # pyright: ignore[reportUnknownVariableType] untyped library
 
@@ -126,7 +123,7 @@ class EdgeMetrics:
         )
 
     def render(self) -> bytes:
-        """Return everything in OpenMetrics text form (``CONTENT_TYPE``)."""
+        """Return everything in OpenMetrics text form."""
         return _render(self.registry)
 
 

@@ -27,11 +27,6 @@ class Notifier:
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
             self._socket.setblocking(False)
 
-    @property
-    def watchdog_s(self) -> float | None:
-        """Return how often a beat is due, or ``None`` if nobody watches."""
-        return self._beat_every_s
-
     def ready(self, status: str) -> None:
         """Say that the start is complete."""
         self._send(f"READY=1\nSTATUS={status}")

@@ -10,13 +10,15 @@ _SUBJECT = re.compile(
 )
 
 
-def expectation(wrong: ErrorDetails, known: Iterable[str] = ()) -> str:
+def expectation(wrong: ErrorDetails, known: Iterable[str] | None = None) -> str:
     """Return what was expected instead of ``wrong``, without its place and value.
 
-    ``known`` are the names that the table takes in which an unknown one was found.
+    ``known`` are the names that the table takes in which an unknown one was found, if told.
     """
     match wrong["type"]:
         case "extra_forbidden":
+            if known is None:
+                return "unknown: there is no such key"
             names = ", ".join(known)
             return f"unknown; known are: {names}" if names else "unknown; nothing is expected here"
         case "missing":

@@ -21,7 +21,7 @@ class ChartLimitedReader(PostgresReader):
         self,
         database: Database,
         *,
-        charts_at_once_max: int = CHARTS_AT_ONCE_MAX,
+        charts_at_once_max: int,
         wait_s: float = CHART_WAIT_S,
     ) -> None:
         super().__init__(database)

@@ -1,7 +1,7 @@
 """How edges, their links and the inbox stand. Owns what "connected" means at central."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from central.store.database import Database
@@ -64,10 +64,7 @@ async def edge_statuses(database: Database, site: str) -> list[EdgeStatus]:
         held.setdefault(edge_key, {})[lane] = (last, count)
     pending = dict(await database.rows(queries["pending"], asked))
     error = await _worker_problem(WorkerRows(database))
-    return [
-        replace(_edge_status(row, held.get(row[0], {}), pending.get(row[0], 0)), error=error)
-        for row in edges
-    ]
+    return [_edge_status(row, held.get(row[0], {}), pending.get(row[0], 0), error) for row in edges]
 
 
 async def _worker_problem(workers: WorkerRows) -> str | None:
@@ -79,9 +76,9 @@ async def _worker_problem(workers: WorkerRows) -> str | None:
 
 
 def _edge_status(
-    row: Sequence[Any], held: Mapping[int, tuple[int, int]], pending: int
+    row: Sequence[Any], held: Mapping[int, tuple[int, int]], pending: int, error: str | None
 ) -> EdgeStatus:
-    _, name, opened_ms, seen_ms, closed_ms, _, report, fresh = row
+    _, name, opened_ms, seen_ms, closed_ms, report, fresh = row
     document: Document = report or {}
     connected = bool(fresh)
     return EdgeStatus(
@@ -98,6 +95,7 @@ def _edge_status(
         quarantined=document.get("quarantined", {}),
         broker_refused=document.get("broker_refused", {}),
         inbox_pending=pending,
+        error=error,
     )
 
 

@@ -18,9 +18,10 @@ from central.store.partition_days import (
 )
 from central.store.queries import load_queries
 
-# For each statement that moves rows or indexes them; both together stay below the time after
-# which the worker counts as hanging. What takes longer stays in the default partition.
-MOVE_TIMEOUT_S: Final = 40.0
+# For each statement that moves rows or indexes them. Both together stay below the idle time after
+# which PostgreSQL ends the transaction of the unpacker that waits for them, and below the time
+# after which the worker counts as hanging. What takes longer stays in the default partition.
+MOVE_TIMEOUT_S: Final = 25.0
 HURRY: Final = {"move_timeout_ms": round(MOVE_TIMEOUT_S * 1000)}
 
 

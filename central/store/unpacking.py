@@ -38,6 +38,8 @@ SAMPLES_PER_TRANSACTION_MAX: Final = 100_000
 # Twice as long each time: a day with more rows than can be moved in time must not stop the others.
 PARTITION_RETRY_S: Final = 10.0
 PARTITION_RETRY_MAX_S: Final = 640.0
+# One call makes no further partition after this long.
+ROOM_TIME_MAX_S: Final = 5.0
 
 Row = dict[str, Any]
 _EMPTY_MAP = SeriesMap(np.empty(0, np.uint32), np.empty(0, np.int32), np.empty(0, np.uint8))
@@ -71,10 +73,11 @@ class Unpacking:
         """
         claimed: Claimed = []
         try:
-            return await self._transact("claim_oldest", {"batches_max": batches_max}, claimed)
-        except DataRefusedError:
-            # One of them holds what PostgreSQL will not take: alone, each shows whether it is it.
-            return await self._apply_each([key for key, _ in claimed])
+            try:
+                return await self._transact("claim_oldest", {"batches_max": batches_max}, claimed)
+            except DataRefusedError:
+                # One holds what PostgreSQL will not take: alone, each shows whether it is it.
+                return await self._apply_each([key for key, _ in claimed])
         except StoreError:
             self._partitions.forget()
             raise
@@ -156,20 +159,24 @@ class Unpacking:
     async def _make_room(self, days: frozenset[int]) -> None:
         """Make the partitions of ``days``; a lock that is not free is no reason to unpack nothing.
 
-        Rows go to the default partition then, and move when the partition is made.
+        Rows go to the default partition then, and move when the partition is made. What takes long
+        is spread over the transactions that follow: this one's claims wait meanwhile.
         """
         self._owed_days |= days
         now_s = self._clock.monotonic_s()
         if now_s < self._make_room_at_s:
             return
         try:
-            await self._partitions.ensure(self._owed_days, self._clock.utc_ms())
+            for day in sorted(self._owed_days, reverse=True):
+                await self._partitions.ensure({day}, self._clock.utc_ms())
+                self._owed_days.discard(day)
+                if self._clock.monotonic_s() - now_s >= ROOM_TIME_MAX_S:
+                    break
         except StoreError as error:
             self._make_room_at_s = now_s + self._room_pause_s
             self._room_pause_s = min(self._room_pause_s * 2, PARTITION_RETRY_MAX_S)
             _log.warning("no partition for a day yet: its rows go to the default", error=str(error))
         else:
-            self._owed_days.clear()
             self._room_pause_s = PARTITION_RETRY_S
 
     async def _raise_latest(self, connection: Connection, latest: Sequence[LatestRow]) -> None:

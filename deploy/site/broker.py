@@ -10,6 +10,7 @@ from pathlib import Path
 
 from deploy.errors import SiteError
 from deploy.site.children import Launch
+from deploy.site.options import bracketed
 
 # Contract: payloads up to 8 MB reach the edge. The broker counts topic and headers too.
 PAYLOAD_SIZE_MAX_BYTES = 8 * 1024 * 1024 + 65_536
@@ -23,10 +24,11 @@ ACK_WAIT_S = 10  # a killed edge is back after 2 s; a busy one must not receive 
 # machine where a site must carry 5,000; from two minutes down to 20 ms the rate does not change.
 SYNC_INTERVAL_MS = 50
 STORE_SIZE_MAX_BYTES = 8 * 1024**3  # what devices may send while the edge is down; then no PUBACK
+START_FREE_BYTES = 256 * 1024**2  # less, and a new start would meet a full disk again
 STORE_SHARE = 0.25  # of the disk that is free or already the broker's, if that is less
 # Half of the processors are left to the others. On the two of the reference machine one runs the
 # broker with 0.34 cores at 5,000 messages/s; with two it spends 0.49, on looking for work.
-PROCESSORS_SHARE = 2
+PROCESSORS_SHARE = 0.5
 COMMAND_CHANNELS = ("cmd", "alert")  # only the edge speaks on these
 
 
@@ -91,6 +93,14 @@ def store_size_bytes(folder: Path) -> int:
     return max(held_bytes, min(STORE_SIZE_MAX_BYTES, share_bytes))
 
 
+def has_room_to_start(folder: Path) -> bool:
+    """Return whether a new start would find room for messages in ``folder``; no, if it is gone."""
+    try:
+        return shutil.disk_usage(folder).free >= START_FREE_BYTES
+    except OSError:
+        return False
+
+
 def configuration_text(plan: BrokerPlan) -> str:
     """Return the broker's configuration; it holds passwords. JSON is valid in its format."""
     site_account = {
@@ -113,7 +123,7 @@ def configuration_text(plan: BrokerPlan) -> str:
             "max_file_store": plan.store_size_max_bytes,
         },
         "mqtt": {
-            "listen": f"{_bracketed(plan.host)}:{plan.port}",
+            "listen": f"{bracketed(plan.host)}:{plan.port}",
             "max_ack_pending": MAX_ACK_PENDING,
             "ack_wait": f"{ACK_WAIT_S}s",
         },
@@ -135,7 +145,7 @@ def broker_launch(configuration: Path) -> Launch:
     return Launch(
         command=(program, "--config", str(configuration)),
         folder=Path("/"),
-        variables={"GOMAXPROCS": str(max(1, (os.cpu_count() or 1) // PROCESSORS_SHARE))},
+        variables={"GOMAXPROCS": str(max(1, int((os.cpu_count() or 1) * PROCESSORS_SHARE)))},
     )
 
 
@@ -159,7 +169,3 @@ def _user_table(user: BrokerUser) -> dict[str, object]:
 def _rule(allowed: Sequence[str], denied: Sequence[str]) -> dict[str, list[str]]:
     rule = {"allow": list(allowed)}
     return rule | {"deny": list(denied)} if denied else rule
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

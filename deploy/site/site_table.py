@@ -1,12 +1,11 @@
 """The table of a site's children: who they are, what they need, in which order they come and go."""
 
-import shutil
 import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.site.broker import broker_launch
+from deploy.site.broker import broker_launch, has_room_to_start
 from deploy.site.central_accounts import CentralAccounts
 from deploy.site.children import ChildSpec, Launch, nothing
 from deploy.site.leftovers import FAST_SHUTDOWN, IMMEDIATE_SHUTDOWN, POSTGRES
@@ -22,7 +21,6 @@ from deploy.site.supervision import ChildTimes
 
 BROKER, CENTRAL, WORKER, EDGE, SIM = "broker", "central", "worker", "edge", "sim"
 
-BROKER_RESTART_FREE_BYTES = 256 * 1024**2  # less, and a new start would meet a full disk again
 
 # Whoever is needed comes first. Within a stage all start at once.
 START_STAGES = ((POSTGRES, BROKER), (CENTRAL,), (WORKER, EDGE), (SIM,))
@@ -111,8 +109,8 @@ def _broker(parts: SiteParts, monitor_port: int) -> ChildSpec:
 
     async def fault() -> str | None:
         # After a full disk it refuses to store until it is started again, however much is free.
-        has_room = shutil.disk_usage(parts.state.nats).free >= BROKER_RESTART_FREE_BYTES
-        return "it cannot store messages" if has_room and not await answers() else None
+        is_unwell = has_room_to_start(parts.state.nats) and not await answers()
+        return "it cannot store messages" if is_unwell else None
 
     return ChildSpec(
         name=BROKER,

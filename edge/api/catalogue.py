@@ -14,14 +14,13 @@ class SeriesCatalogue:
     """All catalogue entries of one edge, by series number."""
 
     def __init__(self) -> None:
-        self._count = 0
         self._ordered: list[tuple[SeriesKey, int]] = []
         self._series: dict[int, Series] = {}
         self._by_name: dict[SeriesName, list[int]] = {}
 
     def __len__(self) -> int:
         """Return how many entries are known."""
-        return self._count
+        return len(self._series)
 
     def learn(self, entries: Sequence[tuple[int, Series]]) -> None:
         """Take entries that came after those known."""
@@ -31,7 +30,6 @@ class SeriesCatalogue:
             self._series[series_ix] = series
             self._by_name.setdefault(series.name, []).append(series_ix)
             bisect.insort(self._ordered, (series_key(series), series_ix))
-        self._count = len(self._series)
 
     def page(self, query: SeriesQuery, newest: NewestValue) -> list[SeriesListing]:
         """Return the entries that ``query`` asks for."""

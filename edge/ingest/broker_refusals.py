@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Final, TypeGuard, cast
 
 from edge.metrics import IngestCounts
+from shared.sync.frames import REPORTED_REASONS_MAX
 
 SIZE_MAX_BYTES: Final = 65_536  # a dozen reasons; a larger file is not one of ours
-REASONS_MAX: Final = 64  # each becomes a label value and a row of the page; central takes no more
 COUNT_MAX: Final = 2**63 - 1  # more has no place in a frame, which would end the session
 QUEUE_FULL: Final = "queue_full"  # dropped because a queue of the broker was full
 _REASON = re.compile(r"[a-z][a-z0-9_]{0,63}")  # as codes of the sync session
@@ -23,12 +23,12 @@ _REASON = re.compile(r"[a-z][a-z0-9_]{0,63}")  # as codes of the sync session
 def refused_by_broker(file: Path | None, counts: IngestCounts) -> dict[str, int]:
     """Return how often the broker refused or dropped something, by reason.
 
-    At most `REASONS_MAX` reasons; every reason and count may go into a frame as it is.
+    At most `REPORTED_REASONS_MAX` reasons; every reason and count may go into a frame as it is.
     """
-    refusals = read_refusals(file)
-    if counts.broker_dropped > 0:
-        refusals = {QUEUE_FULL: counts.broker_dropped, **_without(QUEUE_FULL, refusals)}
-    return dict(islice(refusals.items(), REASONS_MAX))
+    dropped = {QUEUE_FULL: counts.broker_dropped} if counts.broker_dropped > 0 else {}
+    # Its own place first, and its own count over what the file may say of it.
+    refusals = dropped | read_refusals(file) | dropped
+    return dict(islice(refusals.items(), REPORTED_REASONS_MAX))
 
 
 def read_refusals(file: Path | None) -> dict[str, int]:
@@ -52,12 +52,8 @@ def _counts(table: dict[Any, Any]) -> dict[str, int]:
         for reason, count in table.items()
         if _REASON.fullmatch(str(reason)) and _is_count(count)
     }
-    return dict(islice(found.items(), REASONS_MAX))
+    return dict(islice(found.items(), REPORTED_REASONS_MAX))
 
 
 def _is_count(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= COUNT_MAX
-
-
-def _without(reason: str, refusals: dict[str, int]) -> dict[str, int]:
-    return {other: count for other, count in refusals.items() if other != reason}

@@ -21,18 +21,9 @@ from edge.ingest.decoded import Decoded, DecodedSample, DecodeLimits, Reason, Re
 from edge.ingest.documents import read_document
 from edge.ingest.fields import REFUSED, Refusals, Values, read_seq, read_ts, shown, structure
 from shared.domain.samples import ValueType
-from shared.domain.topics import Channel, Topic, parse_topic
+from shared.domain.topics import Channel, Topic
 
 _LAST_WILL: Final = DecodedSample(None, None, (("online", ValueType.FLAG, False),))
-
-
-def decode_message(topic: str, payload: bytes, limits: DecodeLimits) -> Decoded:
-    """Return what the message says.
-
-    Raises:
-        TopicError: if ``topic`` is not one that a device may publish on.
-    """
-    return decode_payload(parse_topic(topic), payload, limits)
 
 
 def decode_payload(topic: Topic, payload: bytes, limits: DecodeLimits) -> Decoded:

@@ -296,11 +296,11 @@ class Intake:
         now_s = self._clock.monotonic_s()
         self._counts.commits += 1
         self._counts.last_commit_ms = self._clock.utc_ms()
-        self._counts.values += group.values
         self._metrics.commit_latency_s.observe(now_s - started_s)
         self._metrics.message_latency_s.observe(now_s - group.opened_s)
         self._metrics.commit_messages.observe(group.messages)
         if batch is not None:
+            self._counts.values += len(batch.series_ix)
             self._committed(batch)
 
     async def _append(self, batch: PendingBatch) -> PendingBatch:

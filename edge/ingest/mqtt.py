@@ -47,7 +47,6 @@ class BrokerLink:
     """The state of the connection to the broker, as shown to people."""
 
     stage: LinkStage
-    since_ms: int
     address: str
     error: str | None  # of the last try
 
@@ -77,7 +76,7 @@ class MqttReader:
         self._address = f"{config.mqtt.host}:{config.mqtt.port}"
         self._connection: BrokerConnection | None = None
         self._is_stopped = False
-        self._link = BrokerLink(LinkStage.CONNECTING, clock.utc_ms(), self._address, None)
+        self._link = BrokerLink(LinkStage.CONNECTING, self._address, None)
         self._said: tuple[str, float] = ("", 0.0)  # last complaint and when
         self._reports = get_log("mqtt")
         intake.on_relief(self._resume)
@@ -227,7 +226,7 @@ class MqttReader:
 
     def _enter(self, stage: LinkStage, error: str | None = None) -> None:
         kept = self._link.error if stage is LinkStage.CONNECTING else error
-        self._link = BrokerLink(stage, self._clock.utc_ms(), self._address, kept)
+        self._link = BrokerLink(stage, self._address, kept)
 
     def _resume(self) -> None:
         if self._connection is not None:

@@ -63,11 +63,9 @@ class Verdict(msgspec.Struct, frozen=True):
 class Judge:
     """Judges samples in arrival order. Owns the window of identities and the online times."""
 
-    def __init__(
-        self, limits: TimeLimits, seen: SeenWindow, doubt: ClockDoubt | None = None
-    ) -> None:
+    def __init__(self, limits: TimeLimits, seen: SeenWindow, doubt: ClockDoubt) -> None:
         self._limits = limits
-        self._doubt = doubt or ClockDoubt(recorded_ms=0, tolerance_ms=limits.future_reject_ms)
+        self._doubt = doubt
         self._seen = seen
         self._online_ms: dict[tuple[str, str], int] = {}  # newest birth or death of each asset
 

@@ -5,7 +5,7 @@ current, and a device whose clock runs ahead hides nothing that is measured late
 The snapshot is fed after the commit, so nothing is shown that a power cut could take back.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import chain
 
 from shared.domain.samples import NO_BOUND_MS, LatestValue, Series, Value
@@ -27,7 +27,7 @@ class LiveSnapshot:
         self._ts_ms: list[int] = [_NEVER_MS]
         self._received_ms: list[int] = [NO_BOUND_MS]
         self._ranked_ms: list[int] = [_NEVER_MS]
-        self._newest_received_ms = _NEVER_MS
+        self._last_received_ms = _NEVER_MS
         self._value: list[Value] = [0.0]
         self._quality: list[int] = [0]
         self._changed: dict[int, int] = {}  # series -> revision, least recently changed first
@@ -79,9 +79,9 @@ class LiveSnapshot:
         the one that arrived later is current.
         """
         self._revision += 1
-        if received_ms < self._newest_received_ms:
+        if received_ms < self._last_received_ms:
             self._forget_times_after(received_ms)
-        self._newest_received_ms = received_ms
+        self._last_received_ms = received_ms
         revision, held_ms, changed = self._revision, self._ranked_ms, self._changed
         became_current = 0
         for index, at_ms, new, known in zip(series_ix, ts_ms, value, quality, strict=True):
@@ -103,7 +103,7 @@ class LiveSnapshot:
 
         Of several catalogue entries under one name (another unit or type) only the newest counts.
         """
-        return list(self._newest_by_name(self._indices(kinds, asset_id)))
+        return self._newest_by_name(self._indices(kinds, asset_id))
 
     def changed_since(
         self, revision: int, kinds: Collection[Kind]
@@ -127,10 +127,6 @@ class LiveSnapshot:
         """Return the newest value of one series, or ``None`` if it has none."""
         return self._entry(series_ix) if 0 < series_ix < len(self._series) else None
 
-    def asset_ids(self, kind: Kind) -> list[str]:
-        """Return the names of all assets of ``kind`` that have a series, in order of appearance."""
-        return [asset_id for of_kind, asset_id in self._of_asset if of_kind == kind]
-
     def _forget_times_after(self, now_ms: int) -> None:
         """Bound what was received by a clock that has been set back to ``now_ms`` since.
 
@@ -150,7 +146,7 @@ class LiveSnapshot:
             indices for (kind, _), indices in self._of_asset.items() if kind in kinds
         )
 
-    def _newest_by_name(self, indices: Iterable[int]) -> Iterator[LatestValue]:
+    def _newest_by_name(self, indices: Iterable[int]) -> list[LatestValue]:
         newest: dict[object, LatestValue] = {}
         for index in indices:
             entry = self._entry(index)
@@ -159,7 +155,7 @@ class LiveSnapshot:
             held = newest.get(entry.series.name)
             if held is None or entry.ranked_ms >= held.ranked_ms:
                 newest[entry.series.name] = entry
-        return iter(newest.values())
+        return list(newest.values())
 
     def _entry(self, index: int) -> LatestValue | None:
         series = self._series[index]

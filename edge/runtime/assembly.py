@@ -99,7 +99,7 @@ def assemble(config: EdgeConfig, journal: Journal, newest: NewestPart, clock: Cl
         jitter=random.random,
         expects_session=len(journal.recent) > 0,
     )
-    broker_refused = _broker_refused(config, metrics)
+    broker_refused = partial(refused_by_broker, config.mqtt.refusals_file, metrics.ingest)
     uplink = _uplink(config, journal, broker_refused, clock)
     link = None if uplink is None else UplinkView(lambda: uplink.link)
     sources = EdgeSources(
@@ -113,16 +113,16 @@ def assemble(config: EdgeConfig, journal: Journal, newest: NewestPart, clock: Cl
     )
     api = EdgeApi(config, sources, clock)
     parts = EdgeParts(config, clock, metrics, journal, snapshot, intake, doubt, reader, uplink, api)
-    _register(parts)
+    _register(parts, broker_refused)
     return parts
 
 
-def _register(parts: EdgeParts) -> None:
+def _register(parts: EdgeParts, broker_refused: Callable[[], Mapping[str, int]]) -> None:
     register_process(parts.metrics)
     register_clock(parts.metrics, parts.doubt, parts.clock)
     register_ingest(parts.metrics, parts.intake, parts.reader, parts.snapshot)
     register_log(parts.metrics, parts.journal, parts.clock)
-    register_broker(parts.metrics, _broker_refused(parts.config, parts.metrics))
+    register_broker(parts.metrics, broker_refused)
     register_link(parts.metrics, lambda: parts.link)
 
 
@@ -164,10 +164,6 @@ def _admission(
         seen=state.seen,
         counts=metrics.ingest,
     )
-
-
-def _broker_refused(config: EdgeConfig, metrics: EdgeMetrics) -> Callable[[], Mapping[str, int]]:
-    return partial(refused_by_broker, config.mqtt.refusals_file, metrics.ingest)
 
 
 def _uplink(

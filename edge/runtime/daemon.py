@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final, cast
 
 from edge.config import EdgeConfig
-from edge.errors import EdgeError
+from edge.errors import EdgeError, LogError
 from edge.ingest.mqtt import read_password, tls_context
 from edge.log.journal import Journal
 from edge.runtime.assembly import EdgeParts, assemble
@@ -166,6 +166,7 @@ class EdgeDaemon:
         written_s = float("-inf")
         in_doubt = False
         while True:
+            _raise_log_failure(parts.journal)
             in_doubt = self._tell_doubt(parts, told=in_doubt)
             self._notifier.status(_status_line(parts))
             now_s = self._clock.monotonic_s()
@@ -213,6 +214,17 @@ class _Tasks:
     status: asyncio.Task[None]
     uplink: asyncio.Task[None]
     mqtt: asyncio.Task[None]
+
+
+def _raise_log_failure(journal: Journal) -> None:
+    """End the process when its log takes nothing more: only a new one can take messages again.
+
+    Raises:
+        LogError: if the log's writer has failed.
+    """
+    failure = journal.failure()
+    if failure is not None:
+        raise LogError(f"the log's writer has failed: {failure}")
 
 
 def _first_cause(error: BaseException) -> BaseException:

@@ -11,7 +11,7 @@ from edge.ingest.mqtt import LinkStage as BrokerStage
 from edge.ingest.mqtt import MqttReader
 from edge.live.snapshot import LiveSnapshot
 from edge.log.journal import Journal
-from edge.log.records import LaneState, LogState
+from edge.log.records import LaneState
 from edge.metrics import EdgeMetrics
 from edge.uplink.link import LinkStage, LinkState
 from shared.clock import Clock
@@ -70,7 +70,7 @@ def register_broker(metrics: EdgeMetrics, refused: Callable[[], Mapping[str, int
         "broker_refused",
         "What the broker refused before it reached the edge, by reason",
         ("reason",),
-        lambda: {(reason,): float(n) for reason, n in refused().items()},
+        lambda: _by_reason(refused()),
     )
 
 
@@ -114,13 +114,13 @@ def register_log(metrics: EdgeMetrics, journal: Journal, clock: Clock) -> None:
         "quarantined",
         "Entries ever put into the quarantine, by reason",
         ("reason",),
-        lambda: _by_reason(state(), lambda held: held.quarantined),
+        lambda: _by_reason(state().quarantined),
     )
     metrics.family(
         "quarantine_evicted",
         "Entries removed from the quarantine to make room, by reason",
         ("reason",),
-        lambda: _by_reason(state(), lambda held: held.quarantine_evicted),
+        lambda: _by_reason(state().quarantine_evicted),
     )
 
 
@@ -151,7 +151,5 @@ def _read_link(link: Callable[[], LinkState], read: Callable[[LinkState], float]
     return read(link())
 
 
-def _by_reason(
-    state: LogState, read: Callable[[LogState], Mapping[str, int]]
-) -> dict[tuple[str, ...], float]:
-    return {(reason,): float(count) for reason, count in sorted(read(state).items())}
+def _by_reason(counts: Mapping[str, int]) -> dict[tuple[str, ...], float]:
+    return {(reason,): float(count) for reason, count in sorted(counts.items())}

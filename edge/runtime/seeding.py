@@ -74,10 +74,10 @@ def newest_part(batches: Sequence[StoredBatch]) -> NewestPart:
         CodecError: if a body cannot be decoded.
     """
     received_ms = max((batch.recv_max_ms for batch in batches), default=0)
-    return NewestPart(newest_rows(batches), received_ms)
+    return NewestPart(_newest_rows(batches), received_ms)
 
 
-def newest_rows(batches: Sequence[StoredBatch]) -> list[NewestRow]:
+def _newest_rows(batches: Sequence[StoredBatch]) -> list[NewestRow]:
     """Return the newest sample of each series in ``batches``; of equal ranks the later one.
 
     In the order of arrival.

@@ -53,7 +53,7 @@ class Asset:
 
 
 _COORDINATES = ("lat_deg", "lng_deg", "altitude_m", "accuracy_m")
-_PLACE = ("lat_deg", "lng_deg")
+_POSITION = ("lat_deg", "lng_deg")
 _PLACES = ("zone", "level")
 _STATUS = "status"
 _ONLINE = "online"
@@ -143,12 +143,12 @@ def _presence(
 def _location(newest: Mapping[str, LatestValue]) -> Location | None:
     lat_deg, lng_deg, altitude_m, accuracy_m = (_number(newest, name) for name in _COORDINATES)
     zone, level = (_text(newest, name) for name in _PLACES)
-    has_place = lat_deg is not None and lng_deg is not None
-    if not has_place and zone is None and level is None:
+    has_position = lat_deg is not None and lng_deg is not None
+    if not has_position and zone is None and level is None:
         return None
-    if not has_place:
+    if not has_position:
         return Location(zone=zone, level=level, quality=_quality(newest, _PLACES))
-    quality = _quality(newest, _PLACE)
+    quality = _quality(newest, _POSITION)
     return Location(lat_deg, lng_deg, altitude_m, accuracy_m, zone, level, quality)
 
 

@@ -46,11 +46,6 @@ class Topic:
         return f"mine/v1/{self.site}/{self.kind}/{self.asset_id}/{self.channel}"
 
 
-def subscriptions(site: str) -> tuple[str, ...]:
-    """Return the filters that cover every channel a device of ``site`` may publish on."""
-    return tuple(f"mine/v1/{site}/+/+/{channel}" for channel in Channel)
-
-
 def parse_topic(text: str) -> Topic:
     """Return the parts of ``text``.
 

@@ -116,8 +116,7 @@ def single_values(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     values: dict[str, str] = {}
     for name, text in pairs:
         if name in values:
-            mistake = Mistake(ErrorCode.INVALID_REQUEST, name, "given twice, expected once")
-            raise ApiError(400, _sentence([mistake]), mistakes=[mistake])
+            raise invalid_field(name, "given twice, expected once")
         values[name] = text
     return values
 

@@ -21,7 +21,6 @@ class CloseCode(IntEnum):
     GOING_AWAY = 1001  # the server stops; connect again
     POLICY = 1008  # too many messages, or messages that are none of the protocol
     INTERNAL_ERROR = 1011
-    TRY_AGAIN_LATER = 1013  # too many sockets
     UNAUTHORIZED = 4401  # no, late, wrong, expired or revoked token
     FORBIDDEN = 4403  # a role without the right
 

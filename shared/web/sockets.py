@@ -109,11 +109,6 @@ class SocketHub:
         """Return how many sockets are open, signed in or not."""
         return self._sockets
 
-    @property
-    def is_closing(self) -> bool:
-        """Tell whether the server stops."""
-        return self._closing
-
     def publish(self, site: str, values: Sequence[LatestValue]) -> None:
         """Take values of ``site`` that are durable; they are sent within ``FLUSH_INTERVAL_S``.
 

@@ -1,13 +1,12 @@
 """A tab of a real Chromium: signs in at a form and notes what is painted."""
 
-import shutil
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from bench.browser import open_tab
+from bench.browser import installed_browser, open_tab
 from bench.deliveries import Times
 from bench.errors import BenchError
 from bench.page_watch import look_at_values, numbers_shown
@@ -37,7 +36,7 @@ async def page(_: web.Request) -> web.Response:
 
 @pytest.mark.needs_browser
 async def test_numbers_are_noted_when_they_are_painted(tmp_path: Path) -> None:
-    clock, program = SystemClock(), shutil.which("chromium")
+    clock, program = SystemClock(), installed_browser()
     assert program is not None
     application = web.Application()
     application.router.add_get("/", page)
@@ -57,7 +56,7 @@ async def test_numbers_are_noted_when_they_are_painted(tmp_path: Path) -> None:
 
 @pytest.mark.needs_browser
 async def test_a_page_without_a_form_is_told(tmp_path: Path) -> None:
-    program = shutil.which("chromium")
+    program = installed_browser()
     assert program is not None
     async with open_tab(program, tmp_path, SystemClock()) as tab:
         with pytest.raises(BenchError, match="cannot open"):

@@ -7,10 +7,12 @@ import pytest
 
 from bench.accounting import COUNTER_METRIC
 from bench.background import in_background
-from bench.edge_log import CommitWatch, counter_sources, counters_of, read_batches, segment_names
+from bench.edge_log import CommitWatch, counter_sources, counters_of, read_batches
 from bench.ingest import read_logged
+from edge.errors import LogError
 from edge.log.layout import Layout
-from edge.log.records import PendingBatch
+from edge.log.records import TELEMETRY_LANE, PendingBatch
+from edge.log.segment_files import segment_names
 from shared.clock import SystemClock
 from shared.domain.samples import Series, ValueType
 from shared.ids import SeriesName
@@ -54,14 +56,17 @@ async def test_every_commit_is_noted_across_segments(tmp_path: Path) -> None:
             for seed in range(10):  # 64 kB each: four fill a segment
                 await journal.append(noise_batch(seed, 8_192))
             await _seen(watch, 11)
-        assert len(segment_names(layout)) >= 3
+        assert len(segment_names(layout, TELEMETRY_LANE)) >= 3
     assert sorted(watch.seen_ms) == list(range(2, 12))  # the first was there before
 
 
 async def test_what_the_watcher_raises_is_not_swallowed(tmp_path: Path) -> None:
     async with opened(tmp_path):
         watch = CommitWatch(Layout(tmp_path / "nowhere"), SystemClock())
-        with pytest.raises(FileNotFoundError), in_background(watch.watch, watch.stop):
+        with (
+            pytest.raises(LogError, match=r"nowhere.*No such file"),
+            in_background(watch.watch, watch.stop),
+        ):
             await asyncio.sleep(0)
 
 

@@ -5,11 +5,13 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from central.app import CentralWebProcess
 from central.config import CentralConfig
 from central.errors import CentralError
+from central.store import schema as schema_module
 from shared.clock import SystemClock
 from shared.configuration import load_configuration
 from shared.errors import ConfigurationError
@@ -25,13 +27,19 @@ def process_of(site: CentralSite) -> CentralWebProcess:
 
 
 @asynccontextmanager
-async def serving(site: CentralSite) -> AsyncGenerator[CentralWebProcess]:
+async def running(site: CentralSite) -> AsyncGenerator[CentralWebProcess]:
     process = process_of(site)
     async with asyncio.TaskGroup() as group:
         group.create_task(process.run())
-        await eventually(site.is_ready)
         yield process
         process.request_stop()
+
+
+@asynccontextmanager
+async def serving(site: CentralSite) -> AsyncGenerator[CentralWebProcess]:
+    async with running(site) as process:
+        await eventually(site.is_ready)
+        yield process
 
 
 async def metric(site: CentralSite, name: str) -> float | None:
@@ -69,24 +77,31 @@ async def test_is_not_ready_while_its_schema_is_missing(
     tmp_path: Path, empty_database_url: str
 ) -> None:
     site = central_site(tmp_path, empty_database_url)
-    async with serving(site):
-        assert (await site.get("/readyz"))[1]["data"]["checks"] == {
-            "database": "ok",
-            "schema": "ok",
-        }
+    lock = schema_module._MIGRATION_LOCK  # pyright: ignore[reportPrivateUsage] another process migrates
+
+    async def lacks_its_schema_only() -> bool:
+        status, body = await site.get("/readyz")
+        return status == 503 and [error["field"] for error in body["errors"]] == ["schema"]
+
+    connecting = psycopg.AsyncConnection.connect(empty_database_url, autocommit=True)
+    async with await connecting as another:
+        await another.execute("SELECT pg_advisory_lock(%s)", (lock,))
+        async with running(site):
+            await eventually(lacks_its_schema_only)
+            await another.execute("SELECT pg_advisory_unlock(%s)", (lock,))
+            await eventually(site.is_ready)
+            checks = (await site.get("/readyz"))[1]["data"]["checks"]
+            assert checks == {"database": "ok", "schema": "ok"}
 
 
 async def test_can_be_stopped_while_it_waits_for_the_server(tmp_path: Path) -> None:
     site = central_site(tmp_path, "host=/nonexistent")
-    process = process_of(site)
 
     async def answers() -> bool:
         return (await site.get("/readyz"))[0] == 503
 
-    async with asyncio.TaskGroup() as group:
-        group.create_task(process.run())
+    async with running(site):
         await eventually(answers)
-        process.request_stop()
 
 
 @pytest.mark.parametrize("key", ["signing_key_file", "client_ca_file"])

@@ -14,9 +14,9 @@ from central.store.schema import upgrade_schema
 from shared.clock import SystemClock
 from tests.support.central_site import central_site, running
 from tests.support.edge_log import make_batch, opened
-from tests.support.eventually import eventually
+from tests.support.eventually import eventually, until
 from tests.support.postgres import PostgresServer
-from tests.support.sync_link import ROOMY, SyncSite, until, uplinked
+from tests.support.sync_link import ROOMY, SyncSite, uplinked
 
 BATCHES = 120
 SAMPLES = 20

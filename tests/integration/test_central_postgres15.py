@@ -13,7 +13,7 @@ from shared.ids import SeriesName
 from tests.support.central_world import CentralWorld
 from tests.support.clocks import HandClock
 from tests.support.edge_data import NOW_MS, Sample, batch, batch_of_body, entry
-from tests.support.postgres import PostgresServer
+from tests.support.postgres import PostgresServer, running_cluster
 
 pytestmark = pytest.mark.needs_postgres15
 
@@ -21,13 +21,8 @@ pytestmark = pytest.mark.needs_postgres15
 @pytest.fixture(scope="module")
 def system_server() -> Iterator[PostgresServer]:
     binaries = max(Path("/usr/lib/postgresql").glob("*/bin"))
-    server = PostgresServer.create(binaries, durable=False)
-    try:
-        server.start()
-        server.create_application_role()
+    with running_cluster(binaries, durable=False) as server:
         yield server
-    finally:
-        server.remove()
 
 
 @pytest.fixture

@@ -20,41 +20,33 @@ from edge.metrics import EdgeMetrics
 from shared.clock import SystemClock
 from tests.support.edge_log import (
     T0_MS,
+    append_until_taken,
     append_values,
     make_batch,
     opened,
     read_all,
     values_of,
 )
-from tests.support.failing_disk import BROKEN, FailingDisk
-from tests.support.ingest_bench import LIMITS, SITE, TIMES, message, sample
+from tests.support.failing_disk import BROKEN, FailingDisk, failing_disk
+from tests.support.ingest_bench import LIMITS, NO_DOUBT, SITE, TIMES, message, sample
 
 
 @pytest.fixture
-def failing_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[FailingDisk]:
+def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[FailingDisk]:
     monkeypatch.setattr(store_module, "RETRY_AFTER_S", 0.0)
     monkeypatch.setattr(intake_module, "COMMIT_RETRY_MIN_S", 0.001)
-    disk = FailingDisk()
-    yield disk
-    disk.unregister()
-
-
-async def append_until_taken(journal: Journal, *values: float) -> None:
-    async with asyncio.timeout(20):
-        while True:
-            with contextlib.suppress(LogError):
-                await journal.append(make_batch(*values, seen=[(1, int(values[0]), T0_MS)]))
-                return
+    with failing_disk() as disk:
+        yield disk
 
 
 @pytest.mark.parametrize("failing_flushes", [1, 2, 3])
 async def test_a_batch_refused_and_given_again_is_there_once(
-    tmp_path: Path, failing_disk: FailingDisk, failing_flushes: int
+    tmp_path: Path, disk: FailingDisk, failing_flushes: int
 ) -> None:
     async with opened(tmp_path) as journal:
         await append_values(journal, 1.0)
-        failing_disk.fail_flushes(failing_flushes, "/seg/")
-        await append_until_taken(journal, 2.0)
+        disk.fail_flushes(failing_flushes, "/seg/")
+        await append_until_taken(journal, make_batch(2.0, seen=[(1, 2, T0_MS)]))
         await append_values(journal, 3.0)
         assert values_of(await read_all(journal)) == [1.0, 2.0, 3.0]
         assert journal.state().lanes[2].backlog_samples == 3
@@ -65,11 +57,11 @@ async def test_a_batch_refused_and_given_again_is_there_once(
 
 
 async def test_what_was_refused_is_neither_stored_nor_seen(
-    tmp_path: Path, failing_disk: FailingDisk
+    tmp_path: Path, disk: FailingDisk
 ) -> None:
     async with opened(tmp_path) as journal:
         await append_values(journal, 1.0)
-        failing_disk.fail_flushes(1, "/seg/")
+        disk.fail_flushes(1, "/seg/")
         with pytest.raises(LogError):
             await journal.append(make_batch(2.0, seen=[(1, 2, T0_MS)]))
         await append_values(journal, 3.0)  # the caller may have merged it otherwise meanwhile
@@ -79,11 +71,11 @@ async def test_what_was_refused_is_neither_stored_nor_seen(
 
 
 async def test_what_was_refused_is_not_read_before_the_lane_is_open_again(
-    tmp_path: Path, failing_disk: FailingDisk
+    tmp_path: Path, disk: FailingDisk
 ) -> None:
     async with opened(tmp_path) as journal:
         await append_values(journal, 1.0)
-        failing_disk.flush_error = BROKEN
+        disk.flush_error = BROKEN
         with pytest.raises(LogError):
             await journal.append(make_batch(2.0))
         for _ in range(20):
@@ -91,16 +83,16 @@ async def test_what_was_refused_is_not_read_before_the_lane_is_open_again(
             assert values_of(batches) == [1.0]
             found = await journal.read_samples(1, start_ms=0, end_ms=2**62, samples_max=9)
             assert found.value == (1.0,)
-        failing_disk.heal()
+        disk.heal()
 
 
 async def test_after_a_crash_it_is_stored_and_known_to_be(
-    tmp_path: Path, failing_disk: FailingDisk
+    tmp_path: Path, disk: FailingDisk
 ) -> None:
     async with opened(tmp_path / "a") as journal:
         await append_values(journal, 1.0)
-        failing_disk.flush_failed = lambda: shutil.copytree(tmp_path / "a", tmp_path / "b")
-        failing_disk.fail_flushes(1, "/seg/")
+        disk.flush_failed = lambda: shutil.copytree(tmp_path / "a", tmp_path / "b")
+        disk.fail_flushes(1, "/seg/")
         with pytest.raises(LogError):
             await journal.append(make_batch(2.0, seen=[(1, 2, T0_MS)]))
     async with opened(tmp_path / "b") as journal:
@@ -117,7 +109,7 @@ async def ingesting(journal: Journal) -> AsyncGenerator[Intake]:
         site=SITE,
         limits=LIMITS,
         catalogue=state.catalogue,
-        judge=Judge(TIMES, state.seen),
+        judge=Judge(TIMES, state.seen, NO_DOUBT),
         seen=state.seen,
         counts=metrics.ingest,
     )
@@ -136,7 +128,7 @@ async def ingesting(journal: Journal) -> AsyncGenerator[Intake]:
 
 
 async def test_the_intake_stores_each_message_once_whatever_fails(
-    tmp_path: Path, failing_disk: FailingDisk
+    tmp_path: Path, disk: FailingDisk
 ) -> None:
     acknowledged: list[int] = []
 
@@ -147,7 +139,7 @@ async def test_the_intake_stores_each_message_once_whatever_fails(
     async with opened(tmp_path) as journal, ingesting(journal) as intake:
         for number in range(1, 31):
             if number % 3 == 0:
-                failing_disk.fail_flushes(number % 4 + 1)
+                disk.fail_flushes(number % 4 + 1)
             told = message(sample(number, T0_MS + number, ch4_pct=number), packet_id=number)
             intake.offer([told], acknowledge)
             async with asyncio.timeout(30):

@@ -19,9 +19,10 @@ from central.store.unpacking import Unpacking
 from edge.log.journal import Journal
 from shared.clock import SystemClock
 from tests.support.edge_log import make_batch, make_series, opened, read_all, values_of
+from tests.support.eventually import until
 from tests.support.postgres import PostgresServer
 from tests.support.relay import relaying
-from tests.support.sync_link import ROOMY, SyncSite, until, uplinked
+from tests.support.sync_link import ROOMY, SyncSite, uplinked
 
 APPENDS = 120
 LANE = 2

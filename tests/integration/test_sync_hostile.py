@@ -23,11 +23,12 @@ from shared.sync.frames import (
     Welcome,
 )
 from tests.support.edge_log import append_values, opened
+from tests.support.eventually import until
 from tests.support.hostile_edge import HostileEdge, hostile_edge
 from tests.support.inbox_story import with_wrong_hash
 from tests.support.memory_inbox import MemoryInboxStore
 from tests.support.sync_frames import make_batch, make_hello, make_series, make_welcome
-from tests.support.sync_link import SyncSite, until, uplinked
+from tests.support.sync_link import SyncSite, uplinked
 
 
 @dataclass(frozen=True, slots=True)

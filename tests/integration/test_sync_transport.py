@@ -11,9 +11,10 @@ from edge.uplink.link import LinkStage
 from edge.uplink.pump import Uplink
 from shared.clock import SystemClock
 from tests.support.edge_log import append_values, noise_batch, open_journal, opened, read_all
+from tests.support.eventually import until
 from tests.support.memory_inbox import EdgeData, MemoryInboxStore
 from tests.support.relay import relaying
-from tests.support.sync_link import INSTALLATION, ROOMY, SyncSite, until, uplinked
+from tests.support.sync_link import INSTALLATION, ROOMY, SyncSite, uplinked
 
 TELEMETRY = 2
 

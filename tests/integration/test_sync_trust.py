@@ -16,8 +16,9 @@ from edge.uplink.transport import tls_context
 from shared.clock import SystemClock
 from tests.support.certificates import Authority
 from tests.support.edge_log import opened
+from tests.support.eventually import until
 from tests.support.memory_inbox import MemoryInboxStore
-from tests.support.sync_link import HOST, SyncSite, until, uplinked
+from tests.support.sync_link import HOST, SyncSite, uplinked
 
 
 async def error_of(config: UplinkConfig, folder: Path, expected: str) -> None:

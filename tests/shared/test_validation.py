@@ -43,6 +43,12 @@ def test_the_words(values: dict[str, Any], words: str) -> None:
     assert expectation(wrong, Pump.model_fields) == words
 
 
+def test_an_unknown_key_is_named_so_where_the_known_ones_are_not_told() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Pump.model_validate({"phases": 3})
+    assert expectation(caught.value.errors()[0]) == "unknown: there is no such key"
+
+
 def test_what_is_missing_is_required() -> None:
     class Needed(BaseModel):
         name: str

@@ -15,18 +15,17 @@ from tests.support.ports import free_port
 
 START_TIMEOUT_S = 15.0
 STOP_TIMEOUT_S = 10.0
-MAX_ACK_PENDING = 16_384
 
+_SYSTEM_PROGRAMS = "/usr/sbin:/usr/local/sbin"  # on no PATH but root's
 _clock = SystemClock()
 
 _NATS_CONFIGURATION = """
 server_name: test
 host: 127.0.0.1
 port: {client_port}
-http: "127.0.0.1:{monitor_port}"
 max_payload: 8388608
 jetstream {{ store_dir: "{folder}/jetstream", max_mem: 64M, max_file: 2G }}
-mqtt {{ host: 127.0.0.1, port: {port}, max_ack_pending: {max_ack_pending}, ack_wait: "5s" }}
+mqtt {{ host: 127.0.0.1, port: {port}, max_ack_pending: 16384, ack_wait: "5s" }}
 """
 
 _MOSQUITTO_CONFIGURATION = """
@@ -43,19 +42,13 @@ def nats_server_program() -> str:
     return str(Path(sys.executable).parent / "nats-server")
 
 
-def mosquitto_program() -> str | None:
-    return shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
-
-
 @dataclass
 class Broker:
-    """A running broker; ``restart`` keeps its port and its store."""
+    """A running broker; ``stop`` and ``start`` keep its port and its store."""
 
-    name: str
     command: list[str]
     port: int
     folder: Path
-    monitor_url: str | None = None
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -73,32 +66,16 @@ class Broker:
             self.process.wait(STOP_TIMEOUT_S)
             self.process = None
 
-    def restart(self) -> None:
-        self.stop()
-        self.start()
-
 
 @contextmanager
-def run_nats(folder: Path, *, max_ack_pending: int = MAX_ACK_PENDING) -> Generator[Broker]:
+def run_nats(folder: Path) -> Generator[Broker]:
     folder.mkdir(parents=True, exist_ok=True)
-    port, monitor_port = free_port(), free_port()
+    port = free_port()
     configuration = folder / "nats.conf"
     configuration.write_text(
-        _NATS_CONFIGURATION.format(
-            client_port=free_port(),
-            monitor_port=monitor_port,
-            port=port,
-            folder=folder,
-            max_ack_pending=max_ack_pending,
-        )
+        _NATS_CONFIGURATION.format(client_port=free_port(), port=port, folder=folder)
     )
-    broker = Broker(
-        "nats-server",
-        [nats_server_program(), "-c", str(configuration)],
-        port,
-        folder,
-        f"http://127.0.0.1:{monitor_port}",
-    )
+    broker = Broker([nats_server_program(), "-c", str(configuration)], port, folder)
     broker.start()
     try:
         yield broker
@@ -108,14 +85,14 @@ def run_nats(folder: Path, *, max_ack_pending: int = MAX_ACK_PENDING) -> Generat
 
 @contextmanager
 def run_mosquitto(folder: Path, more_configuration: str = "") -> Generator[Broker]:
-    program = mosquitto_program()
-    assert program is not None, "ask mosquitto_program() first"
+    program = shutil.which("mosquitto") or shutil.which("mosquitto", path=_SYSTEM_PROGRAMS)
+    assert program is not None, "mark the test needs_mosquitto"
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o777)
     port = free_port()
     configuration = folder / "mosquitto.conf"
     configuration.write_text(_MOSQUITTO_CONFIGURATION.format(port=port) + more_configuration)
-    broker = Broker("mosquitto", [program, "-c", str(configuration)], port, folder)
+    broker = Broker([program, "-c", str(configuration)], port, folder)
     broker.start()
     try:
         yield broker

@@ -58,8 +58,6 @@ class CutDisk(apsw.VFS):
     def __init__(self) -> None:
         self.platters: dict[int, Platter] = {}
         self.lock = threading.Lock()
-        self.writes = 0
-        self.flushes = 0
         super().__init__("cut-disk", "unix", makedefault=True)
 
     def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:  # noqa: N802 as SQLite calls it
@@ -100,7 +98,6 @@ class CutFile(apsw.VFSFile):
     def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802 as SQLite calls it
         with self.disk.lock:
             super().xWrite(data, offset)  # pyright: ignore[reportUnknownMemberType] stub needs 3.12's Buffer
-            self.disk.writes += 1
             self._note(offset, bytes(data))
 
     def xTruncate(self, newsize: int) -> None:  # noqa: N802 as SQLite calls it
@@ -110,7 +107,6 @@ class CutFile(apsw.VFSFile):
 
     def xSync(self, flags: int) -> None:  # noqa: N802 as SQLite calls it
         with self.disk.lock:
-            self.disk.flushes += 1
             platter = self.disk.platters.get(self.inode)
             if platter is not None:
                 platter.flush()

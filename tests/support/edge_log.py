@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
 from edge.config import LogConfig
+from edge.errors import LogError
 from edge.log.history import samples_of
 from edge.log.journal import Journal
 from edge.log.records import TELEMETRY_LANE, PendingBatch, StoredBatch
@@ -20,6 +21,8 @@ EDGE_ID = "edge-1"
 T0_MS = 1_700_000_000_000
 MEBIBYTE = 1_048_576
 SEGMENT_SIZE_BYTES = MEBIBYTE // 4
+_TAKEN_TIMEOUT_S = 20.0
+_FILL_BATCHES_MAX = 1_000  # 64 MB: a log that never refuses must not fill the disk
 
 
 def make_series(ix: int, value_type: ValueType = ValueType.NUMBER) -> tuple[int, Series]:
@@ -97,9 +100,21 @@ async def append_values(journal: Journal, *values: float) -> None:
         await journal.append(make_batch(value))
 
 
-async def fill(journal: Journal, *, batches_max: int = 1_000) -> None:
+async def append_until_taken(journal: Journal, batch: PendingBatch) -> None:
+    """Append ``batch`` again and again until the log stores it, as the intake does."""
+    async with asyncio.timeout(_TAKEN_TIMEOUT_S):
+        while True:
+            try:
+                await journal.append(batch)
+            except LogError:
+                await asyncio.sleep(0.01)
+            else:
+                return
+
+
+async def fill(journal: Journal) -> None:
     """Append batches of 64 kB until the log refuses; each holds its own number's noise."""
-    for seed in range(batches_max):
+    for seed in range(_FILL_BATCHES_MAX):
         await journal.append(noise_batch(seed, 8_192))
 
 

@@ -1,6 +1,7 @@
 """A disk whose writes or flushes fail when a test says so, underneath SQLite."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 
 import apsw
 
@@ -8,8 +9,18 @@ NO_SPACE = apsw.FullError
 BROKEN = apsw.IOError
 
 
+@contextmanager
+def failing_disk() -> Generator["FailingDisk"]:
+    """Give SQLite, in the whole process, a disk that works until it is told to fail."""
+    disk = FailingDisk()
+    try:
+        yield disk
+    finally:
+        disk.unregister()
+
+
 class FailingDisk(apsw.VFS):
-    """Registers itself as SQLite's way to the disk, for the whole process, until `unregister`."""
+    """Registers itself as SQLite's way to the disk; see `failing_disk`."""
 
     def __init__(self) -> None:
         self.write_error: type[apsw.Error] | None = None

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from edge.ingest.admission import Admission
+from edge.ingest.clock_doubt import ClockDoubt
 from edge.ingest.decoded import DecodeLimits
 from edge.ingest.intake import Intake
 from edge.ingest.quality import Judge, TimeLimits
@@ -26,8 +27,8 @@ LIMITS = DecodeLimits(
     payload_size_max_bytes=524_288, samples_per_message_max=20_000, metrics_per_sample_max=512
 )
 TIMES = TimeLimits(late_after_ms=60_000, future_after_ms=2_000, future_reject_ms=300_000)
+NO_DOUBT = ClockDoubt(recorded_ms=0, tolerance_ms=TIMES.future_reject_ms)
 GAS = f"mine/v1/{SITE}/sensor/gas-1/telemetry"
-TURNS_MAX = 100_000  # of the event loop; a story that needs more has hung
 
 
 def message(
@@ -90,7 +91,7 @@ async def ingest_life(
         site=SITE,
         limits=LIMITS,
         catalogue=state.catalogue,
-        judge=Judge(TIMES, window),
+        judge=Judge(TIMES, window, NO_DOUBT),
         seen=window,
         counts=metrics.ingest,
     )
@@ -124,12 +125,3 @@ async def turn(times: int = 1) -> None:
     """Let the event loop turn."""
     for _ in range(times):
         await asyncio.sleep(0)
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Return when ``holds`` is true; for stories with real sockets, that cannot count turns."""
-    for _ in range(4_000):
-        if holds():
-            return
-        await asyncio.sleep(0.005)
-    raise AssertionError("not within 20 s")

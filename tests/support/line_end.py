@@ -56,12 +56,10 @@ class FarEnds:
 
     def __init__(self, *failures: Exception) -> None:
         self.ends: list[FarEnd] = []
-        self.dials = 0
         self._failures = list(failures)
 
     async def __call__(self) -> Connection:
         """See `Dial`."""
-        self.dials += 1
         if self._failures:
             raise self._failures.pop(0)
         self.ends.append(FarEnd())

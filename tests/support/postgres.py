@@ -16,7 +16,8 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.util import find_spec
@@ -136,8 +137,8 @@ class PostgresServer:
         """Kill postmaster and every backend at once, as a power cut would."""
         if self.process is not None and self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
-            _kill_children_of_cluster(self.folder / "data")
             self.process.wait()
+            _kill_backends(self.folder / "data")
 
     def stop(self) -> None:
         """Stop the server at once but cleanly (fast shutdown)."""
@@ -219,17 +220,27 @@ def _give_away(path: Path) -> None:
         os.chown(path, account.pw_uid, account.pw_gid)
 
 
-def _kill_children_of_cluster(data: Path) -> None:
-    """Kill the backends: each leads its own session, so the process group does not reach them."""
+def _kill_backends(data: Path) -> None:
+    """Kill the backends: each leads its own session, so the process group does not reach them.
+
+    Returns when all are gone: a new server refuses to start beside one that holds the memory.
+    """
+    for _ in range(STOP_TIMEOUT_S * 100):
+        backends = [*_processes_in(data)]
+        if not backends:
+            return
+        for process_id in backends:
+            _kill_quietly(process_id)
+        time.sleep(0.01)
+    raise RuntimeError(f"killed, and still running after {STOP_TIMEOUT_S} s")
+
+
+def _processes_in(folder: Path) -> Iterator[int]:
     for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            where = (entry / "cwd").readlink()
-        except OSError:
-            continue
-        if where == data:
-            _kill_quietly(int(entry.name))
+        if entry.name.isdigit():
+            with suppress(OSError):
+                if (entry / "cwd").readlink() == folder:
+                    yield int(entry.name)
 
 
 def _kill_quietly(process_id: int) -> None:
@@ -239,20 +250,27 @@ def _kill_quietly(process_id: int) -> None:
         return
 
 
+@contextmanager
+def running_cluster(binaries: Path, *, durable: bool) -> Generator[PostgresServer]:
+    """Run a cluster with the application's role and no database; it is removed at the end."""
+    server = PostgresServer.create(binaries, durable=durable)
+    try:
+        server.start()
+        server.create_application_role()
+        yield server
+    finally:
+        server.remove()
+
+
 _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     """One running cluster for the whole session, with a migrated template database."""
-    server = PostgresServer.create(embedded_binaries(), durable=False)
-    try:
-        server.start()
-        server.create_application_role()
+    with running_cluster(embedded_binaries(), durable=False) as server:
         upgrade_schema(server.create_database(TEMPLATE_DATABASE))
         yield server
-    finally:
-        server.remove()
 
 
 @pytest.fixture
@@ -274,10 +292,5 @@ def empty_database_url(postgres_server: PostgresServer) -> Iterator[str]:
 @pytest.fixture
 def mortal_server() -> Iterator[PostgresServer]:
     """A running cluster of the test's own, to be killed and restarted; role, no database."""
-    server = PostgresServer.create(embedded_binaries(), durable=True)
-    try:
-        server.start()
-        server.create_application_role()
+    with running_cluster(embedded_binaries(), durable=True) as server:
         yield server
-    finally:
-        server.remove()

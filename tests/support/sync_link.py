@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -17,7 +17,6 @@ from edge.uplink.ports import SyncedLog
 from edge.uplink.pump import Uplink
 from shared.clock import SystemClock
 from tests.support.certificates import Authority, CertificateFiles
-from tests.support.eventually import eventually
 
 HOST = "127.0.0.1"
 ROOMY = LogConfig(segment_size_bytes=1_048_576)  # several segments, none of them given up
@@ -84,12 +83,3 @@ async def uplinked(config: UplinkConfig, log: SyncedLog) -> AsyncGenerator[Uplin
         finally:
             uplink.stop()
     assert uplink.link.faults == 0
-
-
-async def until(holds: Callable[[], bool], *, timeout_s: float = 20.0) -> None:
-    """Return when ``holds`` returns true."""
-
-    async def check() -> bool:
-        return holds()
-
-    await eventually(check, timeout_s=timeout_s)

@@ -1,10 +1,10 @@
 -- edges: each edge with its newest session; fresh means that its process still says so
-SELECT e.edge_node_id, e.name, s.opened_at, s.seen_at, s.closed_at, s.epoch, s.report,
+SELECT e.edge_node_id, e.name, s.opened_at, s.seen_at, s.closed_at, s.report,
     s.closed_at IS NULL AND s.seen_at > clock_timestamp() - %(stale_s)s * interval '1 second'
 FROM site AS t
 JOIN edge_node AS e USING (site_id)
 LEFT JOIN LATERAL (
-    SELECT opened_at, seen_at, closed_at, epoch, report FROM sync_session AS s
+    SELECT opened_at, seen_at, closed_at, report FROM sync_session AS s
     WHERE s.site_id = e.site_id AND s.edge_node_id = e.edge_node_id
     ORDER BY opened_at DESC LIMIT 1
 ) AS s ON true

@@ -107,7 +107,7 @@ function anyEvent(chance: () => number): SocketEvent {
     { type: 'start' },
     { type: 'opened' },
     { type: 'auth_ok' },
-    { type: 'closed', code: [1006, 1001, 4401, 4403, 4408][Math.floor(chance() * 5)] ?? 1006, reason: '' },
+    { type: 'closed', code: [1006, 1001, 4401, 4403][Math.floor(chance() * 4)] ?? 1006, reason: '' },
     { type: 'silent' },
     { type: 'retry' },
     { type: 'stop' },

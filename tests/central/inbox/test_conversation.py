@@ -29,10 +29,10 @@ from shared.sync.frames import (
     encode_frame,
 )
 from shared.sync.ranges import Ranges
+from tests.support.eventually import until
 from tests.support.inbox_story import CREDIT_BYTES, IDENTITY, SILENCE_S
 from tests.support.memory_inbox import MemoryInboxStore
 from tests.support.sync_frames import make_batch, make_hello
-from tests.support.sync_link import until
 
 EDGE = ("kaduna", "edge-1", 1)
 

@@ -7,9 +7,12 @@ import pytest
 
 from central.errors import StoreError
 from central.inbox.unpack import prepare
+from central.store.database import Connection
 from central.store.instants import INSTANT_MS_MAX
+from central.store.partitions import DayPartitions
 from central.store.unpacking import (
     PARTITION_RETRY_S,
+    ROOM_TIME_MAX_S,
     SAMPLES_PER_TRANSACTION_MAX,
     Unpacking,
 )
@@ -129,6 +132,29 @@ async def test_a_lock_that_is_not_free_stops_no_unpacking(world: CentralWorld) -
         ("sample_d20261122", yesterday_ms, "2"),
         ("sample_d20261123", NOW_MS, "1"),
     ]
+
+
+async def test_partitions_that_take_long_to_make_are_spread_over_the_calls(
+    world: CentralWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = DayPartitions._create  # pyright: ignore[reportPrivateUsage] a slow disk's moment
+
+    async def slow(self: DayPartitions, connection: Connection, day: int) -> None:
+        await create(self, connection, day)
+        world.clock.advance_s(ROOM_TIME_MAX_S)
+
+    monkeypatch.setattr(DayPartitions, "_create", slow)
+    grant = await world.session()
+    await world.store(grant, batch(1, [Sample(1, NOW_MS, 1.0)]), series=NUMBER)
+    await world.store(grant, batch(2, [Sample(1, NOW_MS - DAY_MS, 2.0)]))
+    await world.unpack()
+    assert await rows(world) == [
+        ("sample_default", NOW_MS - DAY_MS, "2"),
+        ("sample_d20261123", NOW_MS, "1"),
+    ]
+    await world.store(grant, batch(3, [Sample(1, NOW_MS + 1, 3.0)]))
+    await world.unpack()
+    assert (await rows(world))[0] == ("sample_d20261122", NOW_MS - DAY_MS, "2")
 
 
 async def test_a_partition_that_is_gone_after_a_failure_is_made_again(

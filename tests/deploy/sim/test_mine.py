@@ -8,7 +8,8 @@ from deploy.sim.haulage import PAYLOAD_NOMINAL_T, Phase
 from deploy.sim.mine import SENSOR_RATE_MAX_HZ, Mine, Size
 from deploy.sim.scenarios import QUIET, Lever, parse_scenario, read_scenario
 from deploy.sim.terrain import PLACES, latitude_longitude, route
-from edge.ingest.decode import DecodeLimits, decode_message
+from edge.ingest.decode import DecodeLimits, decode_payload
+from shared.domain.topics import parse_topic
 
 RETURN_AIR = 0.9  # near the end of the airway, behind the face
 
@@ -152,6 +153,7 @@ def test_positions_lie_near_the_origin() -> None:
 def test_every_message_of_the_mine_is_accepted_by_the_edge() -> None:
     for source in mine(size=Size().for_rate(1_000.0)).sources:
         payload = msgspec.json.encode({"ts": 1_700_000_000_000, "seq": 0, **source.payload()})
-        decoded = decode_message(source.topic, payload, DecodeLimits(524_288, 20_000, 512))
+        topic = parse_topic(source.topic)
+        decoded = decode_payload(topic, payload, DecodeLimits(524_288, 20_000, 512))
         assert not decoded.refused
         assert decoded.samples[0].values

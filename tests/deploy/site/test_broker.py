@@ -5,7 +5,12 @@ from typing import NamedTuple
 
 import pytest
 
-from deploy.site.broker import STORE_SIZE_MAX_BYTES, store_size_bytes
+from deploy.site.broker import (
+    START_FREE_BYTES,
+    STORE_SIZE_MAX_BYTES,
+    has_room_to_start,
+    store_size_bytes,
+)
 
 MB = 1_000_000
 
@@ -49,3 +54,15 @@ def test_a_large_disk_is_not_for_the_broker_alone(
 ) -> None:
     free_disk(monkeypatch, 100 * STORE_SIZE_MAX_BYTES)
     assert store_size_bytes(tmp_path) == STORE_SIZE_MAX_BYTES
+
+
+@pytest.mark.parametrize(("missing_bytes", "has_room"), [(0, True), (1, False)])
+def test_a_start_needs_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing_bytes: int, has_room: bool
+) -> None:
+    free_disk(monkeypatch, START_FREE_BYTES - missing_bytes)
+    assert has_room_to_start(tmp_path) is has_room
+
+
+def test_a_folder_that_is_gone_has_no_room(tmp_path: Path) -> None:
+    assert not has_room_to_start(tmp_path / "gone")

@@ -8,12 +8,12 @@ import pytest
 from edge.ingest.broker_refusals import (
     COUNT_MAX,
     QUEUE_FULL,
-    REASONS_MAX,
     SIZE_MAX_BYTES,
     read_refusals,
     refused_by_broker,
 )
 from edge.metrics import IngestCounts
+from shared.sync.frames import REPORTED_REASONS_MAX
 
 
 def test_counts_are_read_by_reason(tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ def test_a_foreign_file_cannot_fill_the_memory(tmp_path: Path) -> None:
     (tmp_path / "long").write_text('{"a": 1' + " " * SIZE_MAX_BYTES + "}")
     (tmp_path / "many").write_text("{" + ",".join(f'"r{n}": 1' for n in range(1000)) + "}")
     assert read_refusals(tmp_path / "long") == {}
-    assert len(read_refusals(tmp_path / "many")) == REASONS_MAX
+    assert len(read_refusals(tmp_path / "many")) == REPORTED_REASONS_MAX
 
 
 def test_what_central_would_not_take_is_left_out(tmp_path: Path) -> None:
@@ -62,6 +62,6 @@ def test_what_the_broker_dropped_for_full_queues_is_one_more_reason(tmp_path: Pa
 
 def test_the_brokers_own_count_is_kept_before_a_foreign_one(tmp_path: Path) -> None:
     file = tmp_path / "many"
-    file.write_text(json.dumps({f"r{n}": 1 for n in range(REASONS_MAX)} | {QUEUE_FULL: 1}))
+    file.write_text(json.dumps({f"r{n}": 1 for n in range(REPORTED_REASONS_MAX)} | {QUEUE_FULL: 1}))
     found = refused_by_broker(file, IngestCounts(broker_dropped=5))
-    assert (len(found), found[QUEUE_FULL]) == (REASONS_MAX, 5)
+    assert (len(found), found[QUEUE_FULL]) == (REPORTED_REASONS_MAX, 5)

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from edge.ingest.decode import decode_message
+from edge.ingest.decode import decode_payload
 from edge.ingest.decoded import Decoded, DecodeLimits, Reason
+from shared.domain.topics import parse_topic
 
 LIMITS = DecodeLimits(
     payload_size_max_bytes=10_000, samples_per_message_max=3, metrics_per_sample_max=4
@@ -23,9 +24,8 @@ FULL_POSITION: dict[str, Any] = {
 
 
 def decode(document: Any, asset: str, channel: str) -> Decoded:
-    return decode_message(
-        f"mine/v1/kaduna/{asset}/{channel}", json.dumps(document).encode(), LIMITS
-    )
+    topic = parse_topic(f"mine/v1/kaduna/{asset}/{channel}")
+    return decode_payload(topic, json.dumps(document).encode(), LIMITS)
 
 
 def values(decoded: Decoded) -> dict[str, Any]:
@@ -161,5 +161,5 @@ def test_a_birth_declares_no_more_units_than_a_sample_has_metrics() -> None:
 
 def test_a_death_says_offline_with_a_payload_or_without() -> None:
     topic = "mine/v1/kaduna/sensor/gas-001/death"
-    assert values(decode_message(topic, b"", LIMITS)) == {"online": False}
+    assert values(decode_payload(parse_topic(topic), b"", LIMITS)) == {"online": False}
     assert values(decode({"ts": 5}, "sensor/gas-001", "death")) == {"online": False}

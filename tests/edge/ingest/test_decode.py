@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.ingest.decode import decode_message
+from edge.ingest.decode import decode_payload
 from edge.ingest.decoded import Decoded, DecodeLimits, Reason
 from shared.domain.samples import ValueType
+from shared.domain.topics import parse_topic
 from shared.errors import TopicError
 
 LIMITS = DecodeLimits(
@@ -22,7 +23,7 @@ GAS = "mine/v1/kaduna/sensor/gas-001/telemetry"
 
 def decode(document: Any, topic: str = GAS) -> Decoded:
     payload = document if isinstance(document, bytes) else json.dumps(document).encode()
-    return decode_message(topic, payload, LIMITS)
+    return decode_payload(parse_topic(topic), payload, LIMITS)
 
 
 def values(decoded: Decoded) -> dict[str, Any]:
@@ -261,5 +262,5 @@ def test_a_metric_whose_name_has_a_unit_is_a_number(value: Any) -> None:
 
 @pytest.mark.parametrize("integer", [2**63, -(2**63) - 1])
 def test_an_integer_out_of_range_is_refused_by_the_range(integer: int) -> None:
-    decoded = decode_message(GAS, b'{"metrics":{"a":%d}}' % integer, LIMITS)
+    decoded = decode_payload(parse_topic(GAS), b'{"metrics":{"a":%d}}' % integer, LIMITS)
     assert decoded.refused[0].detail == f"expected an integer from -2^63 to 2^63-1, got {integer}"

@@ -59,6 +59,7 @@ async def test_a_row_that_the_log_can_never_take_is_refused_alone() -> None:
         await life.flush()
         assert life.acknowledged == [1]
         assert life.counts.refused == {"bad_value": 1}
+        assert life.counts.values == 1
     assert log.values() == {"sensor/gas-1/a": [(T0_MS, 1.0)]}
     assert log.commits == ["quarantine", "append"]
     (entry,) = log.quarantined

@@ -15,12 +15,13 @@ LIMITS = TimeLimits(late_after_ms=60_000, future_after_ms=2_000, future_reject_m
 FIRST = Delivery(retained=False, redelivered=False)
 AGAIN = Delivery(retained=False, redelivered=True)
 RETAINED = Delivery(retained=True, redelivered=False)
+NO_DOUBT = ClockDoubt(recorded_ms=0, tolerance_ms=LIMITS.future_reject_ms)
 
 
 class Desk:
     """One source under judgement."""
 
-    def __init__(self, channel: str = "telemetry", doubt: ClockDoubt | None = None) -> None:
+    def __init__(self, channel: str = "telemetry", doubt: ClockDoubt = NO_DOUBT) -> None:
         self.judge = Judge(LIMITS, SeenWindow(), doubt)
         self.catalogue = Catalogue(series=(), sources=(), series_max=10)
         self.source = self.source_of(channel)

@@ -91,7 +91,6 @@ def test_shows_only_the_kinds_and_the_asset_that_were_asked_for() -> None:
     assert [v.value for v in snapshot.latest({Kind.WORKER})] == [2.0, 3.0]
     assert [v.value for v in snapshot.latest({Kind.WORKER}, "x")] == [2.0]
     assert [v.value for v in snapshot.changed_since(0, {Kind.SENSOR})[1]] == [1.0]
-    assert snapshot.asset_ids(Kind.WORKER) == ["x", "y"]
 
 
 def test_of_two_units_under_one_name_the_newest_sample_counts() -> None:

@@ -21,7 +21,7 @@ from edge.log.quarantine import (
 )
 from edge.log.records import QuarantineEntry
 from tests.support.clocks import HandClock
-from tests.support.failing_disk import NO_SPACE, FailingDisk
+from tests.support.failing_disk import NO_SPACE, failing_disk
 
 LIMITS = QuarantineLimits(entries_max=5, size_max_bytes=100_000, payload_max_bytes=1_000)
 
@@ -130,18 +130,17 @@ def test_any_text_can_be_kept(layout: Layout, quarantine: Quarantine, text: str)
 
 
 def test_a_failed_write_keeps_nothing_of_it_and_goes_on(layout: Layout) -> None:
-    disk = FailingDisk()
-    try:
-        with closing(open_quarantine(layout.quarantine_file, LIMITS, HandClock())) as quarantine:
-            disk.write_error, disk.good_writes = NO_SPACE, 1
-            with pytest.raises(LogFullError):
-                quarantine.add([entry("refused", bytes(900))] * 4)
-            disk.heal()
-            quarantine.add([entry("kept")])
-            assert quarantine.counts.entered == {"kept": 1}
-            assert [one.reason for one in listed(layout)] == ["kept"]
-    finally:
-        disk.unregister()
+    with (
+        failing_disk() as disk,
+        closing(open_quarantine(layout.quarantine_file, LIMITS, HandClock())) as quarantine,
+    ):
+        disk.write_error, disk.good_writes = NO_SPACE, 1
+        with pytest.raises(LogFullError):
+            quarantine.add([entry("refused", bytes(900))] * 4)
+        disk.heal()
+        quarantine.add([entry("kept")])
+        assert quarantine.counts.entered == {"kept": 1}
+        assert [one.reason for one in listed(layout)] == ["kept"]
 
 
 def test_where_there_is_none_it_says_so(tmp_path: Path, layout: Layout) -> None:

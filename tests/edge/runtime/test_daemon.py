@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -17,10 +17,11 @@ from edge.runtime.lifecycle import Phase, StopStage
 from edge.runtime.report import read_report
 from shared.clock import Clock, SystemClock
 from shared.errors import ConfigurationError
-from tests.support.ingest_bench import GAS, until
+from tests.support.eventually import until
+from tests.support.ingest_bench import GAS
 from tests.support.mqtt_packets import publish
 from tests.support.ports import free_port
-from tests.support.staged_broker import StagedBroker, staged_broker
+from tests.support.staged_broker import StagedBroker
 
 CLOCK = SystemClock()
 
@@ -32,12 +33,6 @@ def own_collector() -> Iterator[None]:
     yield
     gc.set_threshold(*thresholds)
     gc.unfreeze()
-
-
-@pytest.fixture
-async def broker() -> AsyncIterator[StagedBroker]:
-    async with staged_broker() as staged:
-        yield staged
 
 
 def config_of(state_dir: Path, mqtt_port: int = 1, api_port: int | None = None) -> EdgeConfig:
@@ -207,6 +202,29 @@ async def test_a_part_that_breaks_ends_the_process_and_closes_the_log(
     daemon = EdgeDaemon(config_of(tmp_path), clock=CLOCK, environment={}, pid=1)
     with pytest.raises(RuntimeError, match="a bug"):
         await daemon.run()
+    assert daemon.phase is Phase.FAILED
+    assert await stored(tmp_path) == 0  # the log can be opened: it was closed
+
+
+async def test_a_log_that_takes_nothing_more_ends_the_process(
+    tmp_path: Path, broker: StagedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    async def offer_a_message() -> None:
+        visitor = await broker.visitor()
+        await visitor.greet()
+        visitor.say(publish(GAS, b'{"ts":1,"seq":1,"metrics":{"a":1}}', packet_id=7))
+
+    monkeypatch.setattr(daemon_module, "STATUS_EVERY_S", 0.01)
+    daemon = EdgeDaemon(config_of(tmp_path, broker.port), clock=CLOCK, environment={}, pid=1)
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        group.create_task(offer_a_message())
+        with monkeypatch.context() as patched:
+            patched.setattr("edge.log.store.Store.commit", broken)
+            with pytest.raises(LogError, match="ZeroDivisionError"):
+                await daemon.run()
     assert daemon.phase is Phase.FAILED
     assert await stored(tmp_path) == 0  # the log can be opened: it was closed
 

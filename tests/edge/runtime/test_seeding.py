@@ -9,7 +9,7 @@ from edge.config import LogConfig
 from edge.log.journal import Journal
 from edge.log.records import PendingBatch
 from edge.runtime import seeding
-from edge.runtime.seeding import newest_batches, newest_rows
+from edge.runtime.seeding import newest_batches, newest_part
 from shared.clock import SystemClock
 from shared.domain.samples import Series, Value, ValueType
 from shared.ids import SeriesName
@@ -46,7 +46,7 @@ async def store(
 
 
 async def newest(journal: Journal) -> dict[int, tuple[int, Value, int]]:
-    rows = newest_rows(await newest_batches(journal))
+    rows = newest_part(await newest_batches(journal)).rows
     return {row.series_ix: (row.ts_ms, row.value, row.quality) for row in rows}
 
 
@@ -75,20 +75,20 @@ async def test_a_time_from_the_future_counts_as_the_time_of_its_receipt(journal:
     await store(journal, (1, 9_000, 1.0, 2), (2, 100, "idle", 0), received_ms=150)
     await store(journal, (1, 160, 2.0, 0), received_ms=160)
     assert (await newest(journal))[1] == (160, 2.0, 0)
-    rows = newest_rows(await newest_batches(journal))
+    rows = newest_part(await newest_batches(journal)).rows
     assert {row.series_ix: row.last_ms for row in rows} == {1: 9_000, 2: 100}
 
 
 async def test_tells_how_many_series_there_were(journal: Journal) -> None:
     await store(journal, (1, 100, 1.0, 0))
-    rows = newest_rows(await newest_batches(journal))
+    rows = newest_part(await newest_batches(journal)).rows
     assert [(row.series_ix, row.series_count) for row in rows] == [(1, 4)]
 
 
 async def test_what_came_after_the_clock_was_set_back_is_the_newest(journal: Journal) -> None:
     await store(journal, (1, 9_000, 1.0, 0), (2, 9_000, "idle", 0), received_ms=9_000)
     await store(journal, (1, 100, 2.0, 0), received_ms=110)
-    rows = newest_rows(await newest_batches(journal))
+    rows = newest_part(await newest_batches(journal)).rows
     assert [(row.series_ix, row.value) for row in rows] == [(2, "idle"), (1, 2.0)]
 
 

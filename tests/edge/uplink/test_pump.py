@@ -18,9 +18,9 @@ from shared.clock import SystemClock
 from shared.sync.frames import Ack, Batch, Bye, Hello, Nack, NackCode, Refuse, Report, SeriesFrame
 from shared.sync.ranges import Ranges
 from tests.support.edge_log import append_values, opened
+from tests.support.eventually import until
 from tests.support.line_end import FarEnd, FarEnds
 from tests.support.sync_frames import CENTRAL_UUID, TELEMETRY, make_welcome
-from tests.support.sync_link import until
 
 FAST = UplinkConfig(backoff_min_s=0.01, backoff_max_s=0.02)
 

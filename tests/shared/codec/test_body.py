@@ -21,7 +21,7 @@ def _comes_back(columns: SampleColumns) -> bool:
     return types == expected and decoded.same_samples(columns)
 
 
-@settings(max_examples=500, deadline=None)  # a busy machine is no failure
+@settings(max_examples=500)
 @given(sample_rows())
 def test_any_samples_come_back_bit_for_bit(rows: list[Row]) -> None:
     assert _comes_back(columns_of(rows))

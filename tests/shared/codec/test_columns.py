@@ -1,7 +1,7 @@
 """Rows become columns."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from shared.codec.columns import columns_from_rows
 from shared.domain.samples import ValueType
@@ -34,7 +34,6 @@ def test_no_rows_are_empty_columns() -> None:
     assert columns_of([]).series_ix.tolist() == []
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(sample_rows())
 def test_every_row_is_in_its_column(rows: list[Row]) -> None:
     columns = columns_of(rows)

@@ -48,8 +48,7 @@ def test_every_error_has_its_row(status: int) -> None:
 def test_every_socket_and_close_code_is_there() -> None:
     assert all(f"`{feed.path}`" in PAGE for feed in FEEDS)
     explained = {code for code in CloseCode if f"| {int(code)} |" in PAGE}
-    # 1000 answers a client that leaves; 1013 is refused before there is a socket.
-    assert set(CloseCode) - explained <= {CloseCode.NORMAL, CloseCode.TRY_AGAIN_LATER}
+    assert set(CloseCode) - explained == {CloseCode.NORMAL}  # answers a client that leaves
 
 
 def test_every_role_is_named() -> None:

@@ -52,9 +52,7 @@ def test_a_missing_field_is_called_required() -> None:
 
 
 def test_a_misspelt_name_is_told_the_known_ones() -> None:
-    assert mistakes_of(site="k", lmit="3") == [
-        ("lmit", "unknown; known are: site, limit, kind, got '3'")
-    ] or mistakes_of(site="k", lmit="3") == [("lmit", "unknown; known are: site, limit, kind")]
+    assert mistakes_of(site="k", lmit="3") == [("lmit", "unknown; known are: site, limit, kind")]
 
 
 def test_a_wrong_value_is_shown_but_not_at_length() -> None:

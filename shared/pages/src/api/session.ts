@@ -29,12 +29,6 @@ const STORAGE_KEY = 'headframe.refresh';
 const REFRESH_EARLY_MS = 60_000; // before expiry; short tokens are renewed at half their life
 const RETRY_MS = 5_000; // an unreachable server ends no session
 
-interface Tokens {
-  access: string;
-  refresh: string | null;
-  expiresMs: number;
-}
-
 interface Stored {
   refresh: string;
   username: string;
@@ -42,13 +36,13 @@ interface Stored {
   tab: string;
 }
 
-let tokens: Tokens | null = null;
+let access: string | null = null; // the token
 let tab: string | null = null; // set once this tab has taken the session as its own
 let renewing: Promise<boolean> | null = null;
 let renewTimer: ReturnType<typeof setTimeout> | undefined;
 
 export function accessToken(): string | null {
-  return tokens?.access ?? null;
+  return access;
 }
 
 /** Signs in with a password. Throws SignInError with the sentence to show. */
@@ -85,12 +79,12 @@ export function renew(): Promise<boolean> {
 /** Ends the session here and, as far as it can be reached, at the server. */
 export async function signOut(reason: string | null = null): Promise<void> {
   const stored = readStored();
-  const access = tokens?.access;
+  const ended = access;
   forget(reason);
-  if (access === undefined) return;
+  if (ended === null) return;
   await fetch('/api/auth/logout', {
     method: 'POST',
-    headers: { authorization: `Bearer ${access}`, 'content-type': 'application/json' },
+    headers: { authorization: `Bearer ${ended}`, 'content-type': 'application/json' },
     body: JSON.stringify({ refresh_token: stored?.refresh ?? null }),
     signal: AbortSignal.timeout(5_000),
   }).catch(() => undefined); // already signed out here; the tokens expire by themselves
@@ -152,17 +146,12 @@ function refusal(answer: TokenAnswer): string {
 }
 
 function accept(answer: TokenAnswer, username: string): void {
-  const access = answer.body['access_token'] as string;
+  access = answer.body['access_token'] as string;
   const lifeMs = Number(answer.body['expires_in'] ?? 300) * 1000;
   const refresh = answer.body['refresh_token'];
-  tokens = {
-    access,
-    refresh: typeof refresh === 'string' ? refresh : null,
-    expiresMs: Date.now() + lifeMs,
-  };
-  if (tokens.refresh !== null)
+  if (typeof refresh === 'string')
     writeStored({
-      refresh: tokens.refresh,
+      refresh,
       username,
       tab: (tab ??= crypto.getRandomValues(new Uint32Array(2)).join('-')),
     });
@@ -178,7 +167,7 @@ function scheduleRenewal(delayMs: number): void {
 
 function forget(reason: string | null): void {
   clearTimeout(renewTimer);
-  tokens = null;
+  access = null;
   tab = null;
   removeStored();
   session.value = { state: 'signed_out', reason };

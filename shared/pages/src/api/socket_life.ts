@@ -35,7 +35,6 @@ export const IDLE: SocketLife = { state: 'idle', attempts: 0, reason: '' };
 
 export const CLOSE_UNAUTHORIZED = 4401;
 export const CLOSE_FORBIDDEN = 4403;
-export const CLOSE_TOO_SLOW = 4408;
 
 const WAIT_FIRST_MS = 500;
 const WAIT_MAX_MS = 15_000; // a site network that returns should be noticed within seconds
@@ -91,9 +90,6 @@ function closed(life: SocketLife, code: number, reason: string, chance: number):
   }
   if (code === CLOSE_UNAUTHORIZED) {
     return wait(life, 'The sign-in is being renewed.', chance, [{ type: 'renew_token' }]);
-  }
-  if (code === CLOSE_TOO_SLOW) {
-    return wait(life, 'This browser could not keep up with the live values.', chance, []);
   }
   return wait(life, reason || 'The connection to the server was lost.', chance, []);
 }

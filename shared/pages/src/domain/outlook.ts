@@ -6,7 +6,7 @@ import { distanceM } from './geography';
 import type { Bounds, LatLng } from './geography';
 
 /** Nothing nearer than this to the middle of the site is ever far away. */
-export const NEAR_M = 5_000;
+const NEAR_M = 5_000;
 
 /** Beyond this many times the median distance from the middle, an asset does not lead the view. */
 const SPREADS_MAX = 8;

@@ -64,8 +64,6 @@ export const revision = signal(0);
 /** Counts new assets and metrics: lists are rebuilt only then. */
 export const catalogueRevision = signal(0);
 export const sourceStates = signal<ReadonlyMap<Kind, SourceState>>(new Map());
-/** Server frames applied since the page was opened; `skipped` were conflated away for us. */
-export const traffic = { frames: 0, skipped: 0 };
 
 /** The socket brought an asset. Listeners get every one, also those conflated on the page. */
 export type FrameListener = (asset: Asset) => void;
@@ -103,8 +101,6 @@ function receive(frame: Json): void {
   if (frame['type'] !== 'sensor' && frame['type'] !== 'telemetry') return;
   const asset = parseAsset(frame['data']);
   if (asset === null) return;
-  traffic.frames += 1;
-  if (typeof frame['skipped'] === 'number') traffic.skipped += frame['skipped'];
   for (const listener of listeners) listener(asset);
   pending.push(asset);
   if (pending.length >= PENDING_MAX) flush();
