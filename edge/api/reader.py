@@ -144,7 +144,7 @@ class EdgeReader:
         # them: memory lets go of its oldest at any commit.
         boundary_ms = max(self._recent.complete_from_ms(series_ix), query.start_ms)
         recent = self._recent.excerpt(series_ix, start_ms=boundary_ms, end_ms=query.end_ms)
-        older = SeriesSamples((), (), (), query.start_ms)
+        older = SeriesSamples((), (), query.start_ms)
         if query.start_ms < boundary_ms:
             older = await self._log.read_samples(
                 series_ix,
@@ -199,7 +199,6 @@ def _joined(older: SeriesSamples, recent: Excerpt) -> SeriesSamples:
     return SeriesSamples(
         ts_ms=older.ts_ms + tuple(ts_ms),
         value=older.value + tuple(value),
-        quality=older.quality + (0,) * len(ts_ms),
         complete_from_ms=older.complete_from_ms,
     )
 

@@ -25,7 +25,6 @@ _DROPPED_SHARE: Final = 4  # a full memory drops the oldest quarter of each seri
 _NEVER_MS: Final = -(2**63)
 
 NewestMs = Callable[[int], int | None]
-Samples = list[tuple[int, Value]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,11 +174,6 @@ class RecentSamples:
         if ring is None:
             return Excerpt(start_ms, end_ms, _NOTHING, [])
         return ring.excerpt(start_ms, end_ms)
-
-    def read(self, series_ix: int, *, start_ms: int, end_ms: int) -> Samples:
-        """Return the same as pairs in order; slow for many: on a loop, take an `excerpt`."""
-        found = self.excerpt(series_ix, start_ms=start_ms, end_ms=end_ms)
-        return list(zip(*found.columns(), strict=True))
 
     def _first_complete_ms(self, series_ix: int) -> int:
         if series_ix > self._known_series:

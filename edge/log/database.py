@@ -15,11 +15,13 @@ import apsw
 
 from edge.errors import LogDamagedError, LogError, LogFullError, LogVersionError
 from shared.clock import Clock
+from shared.logs import get_log
 
 SQLITE_VERSION_MIN = (3, 51, 3)
 PAGE_SIZE_BYTES = 8192  # a batch of some hundred samples fits one page
 BUSY_TIMEOUT_MS = 5_000  # only a reader of another process can ever hold a lock we wait for
 JOURNAL_SIZE_LIMIT_BYTES = 67_108_864  # what a write-ahead log keeps of the disk after a reset
+BOOKKEEPING_WAL_MAX_BYTES = 4_194_304  # of meta.db and the quarantine, whose commits are small
 QUICK_CHECK_TIMEOUT_S = 20.0  # 128 MB take 0.3 s warm; a slow disk must not hold up the start
 _PROGRESS_STEPS = 10_000
 # The device gives no data, or too little, for a place that was written before.
@@ -27,6 +29,8 @@ _UNREADABLE = frozenset(
     {apsw.SQLITE_IOERR_READ, apsw.SQLITE_IOERR_SHORT_READ, apsw.SQLITE_IOERR_CORRUPTFS}
 )
 _FRAME_SIZE_BYTES = PAGE_SIZE_BYTES + 24  # a page and its header in the write-ahead log
+
+_log = get_log("log")
 
 Row = tuple[Any, ...]
 Value = int | float | str | bytes | None
@@ -124,6 +128,19 @@ class Database:
         if mode is Checkpoint.TRUNCATE:
             self.wal_bytes = 0
         return frames == copied
+
+    def checkpoint_if_large(self) -> None:
+        """Empty a write-ahead log of bookkeeping that has grown large.
+
+        What fails is logged and tried after the next commit: the last one is stored, and its
+        caller must not take it for failed.
+        """
+        if self.wal_bytes <= BOOKKEEPING_WAL_MAX_BYTES:
+            return
+        try:
+            self.checkpoint(Checkpoint.TRUNCATE)
+        except LogError as error:
+            _log.warning("write-ahead log not copied", file=self.file.name, error=str(error))
 
     def quick_check(self, clock: Clock) -> bool:
         """Check the structure of the whole file; False when QUICK_CHECK_TIMEOUT_S ended it.

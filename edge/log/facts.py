@@ -65,8 +65,4 @@ NO_VIEW = LaneView((), Ranges())
 
 def overlapping(view: Sequence[SegmentFacts], first_seq: int, last_seq: int) -> list[SegmentFacts]:
     """Return the segments that may hold numbers of the range, ascending."""
-    return [
-        facts
-        for facts in view
-        if facts.first_seq <= last_seq and (not facts.sealed or facts.last_seq >= first_seq)
-    ]
+    return [facts for facts in view if facts.first_seq <= last_seq and facts.last_seq >= first_seq]

@@ -17,7 +17,7 @@ from edge.log.facts import SegmentFacts, View
 from edge.log.layout import exists
 from edge.log.reader import SegmentReaders
 from edge.log.records import SeriesSamples
-from edge.log.segments import batch_row
+from edge.log.segments import SELECT_BATCH, batch_row
 from shared.codec.body import decode_body
 from shared.codec.columns import SampleColumns
 from shared.domain.samples import Value, ValueType
@@ -28,10 +28,7 @@ EFFORT_MAX_S = 2.0  # how long one search may take; what it found by then is the
 BATCHES_PER_STEP = 128  # decoded without letting another reader in: some 10 ms
 _SEQS_PER_STEP = 4_096  # looked at in one step, whether they match or not: at most 64 MB
 
-_SELECT = (
-    "SELECT seq, n, t_min, t_max, recv_min, recv_max, series_count, sha256, prev_hash, crc32, body"
-    " FROM batch WHERE seq BETWEEN ? AND ? AND t_max >= ? AND t_min < ? ORDER BY seq DESC"
-)
+_SELECT = f"{SELECT_BATCH} AND t_max >= ? AND t_min < ? ORDER BY seq DESC"
 
 
 @dataclass(slots=True)
@@ -45,7 +42,7 @@ class Search:
     end_ms: int
     limit: int
     below_seq: int | None = None  # in the segment at hand, numbers from here on are done
-    found: list[tuple[int, int, Value]] = field(default_factory=list[tuple[int, int, Value]])
+    found: list[tuple[int, Value]] = field(default_factory=list[tuple[int, Value]])
 
     @property
     def done(self) -> bool:
@@ -86,9 +83,9 @@ class Search:
     def _look_at(self, row: BatchRow) -> None:
         with contextlib.suppress(CodecError):
             self.found.extend(
-                sample
-                for sample in samples_of(decode_body(row.body), self.series_ix)
-                if self.start_ms <= sample[0] < self.end_ms
+                (ts_ms, value)
+                for ts_ms, _, value in samples_of(decode_body(row.body), self.series_ix)
+                if self.start_ms <= ts_ms < self.end_ms
             )
 
     def _newest_unseen_ms(self) -> int | None:
@@ -96,7 +93,7 @@ class Search:
 
         The order of arrival says nothing about it: clocks of devices and of the edge are set.
         """
-        times = [facts.summary.t_max_ms for facts in self.segments if facts.summary.total.batches]
+        times = [facts.summary.t_max_ms for facts in self.segments]
         if self.segments and self.below_seq is not None:
             facts = self.segments[-1]
             with contextlib.suppress(LogError), self.readers.use(facts) as database:
@@ -116,8 +113,7 @@ class Search:
             complete_from_ms = max(complete_from_ms, kept[0][0])
         return SeriesSamples(
             ts_ms=tuple(sample[0] for sample in kept),
-            quality=tuple(sample[1] for sample in kept),
-            value=tuple(sample[2] for sample in kept),
+            value=tuple(sample[1] for sample in kept),
             complete_from_ms=complete_from_ms,
         )
 

@@ -5,7 +5,6 @@ method of `Journal` is called on the event loop and none of them blocks it.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -18,7 +17,6 @@ from edge.log.facts import NO_VIEW
 from edge.log.grouping import unstorable_rows
 from edge.log.history import EFFORT_MAX_S, search_of
 from edge.log.opening import Opened, open_log
-from edge.log.quarantine import open_quarantine_reader
 from edge.log.reader import Wanted, read_batches
 from edge.log.records import (
     INT64_MAX,
@@ -238,16 +236,6 @@ class Journal:
         """Have ``callback`` called on the loop after each commit that stored batches."""
         self._callbacks.append(callback)
 
-    async def quarantine_list(self, limit: int, reason: str | None = None) -> list[QuarantineEntry]:
-        """Return quarantined messages, newest first; see `QuarantineReader.list_entries`."""
-        return await self._read(
-            partial(_list_quarantine, self._opened.layout.state_dir, limit, reason)
-        )
-
-    async def quarantine_show(self, entry_id: int) -> QuarantineEntry | None:
-        """Return one quarantined message with what was kept of its payload, or None."""
-        return await self._read(partial(_show_quarantine, self._opened.layout.state_dir, entry_id))
-
     async def close(self) -> None:
         """Store what was handed over, close all files and let another process open the log.
 
@@ -319,13 +307,3 @@ def _check(batch: PendingBatch) -> None:
         raise ValueError("recv_min_ms must not exceed recv_max_ms, and both must fit 64 bits")
     if not 0 <= batch.lane < LANES_MAX:
         raise ValueError(f"lane must be 0 to {LANES_MAX - 1}, got {batch.lane}")
-
-
-def _list_quarantine(state_dir: Path, limit: int, reason: str | None) -> list[QuarantineEntry]:
-    with contextlib.closing(open_quarantine_reader(state_dir)) as reader:
-        return reader.list_entries(limit, reason)
-
-
-def _show_quarantine(state_dir: Path, entry_id: int) -> QuarantineEntry | None:
-    with contextlib.closing(open_quarantine_reader(state_dir)) as reader:
-        return reader.show_entry(entry_id)

@@ -4,8 +4,9 @@ Owns the numbering, the hash chain and the change from one segment to the next.
 """
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from edge.errors import LogDamagedError, LogError
 from edge.log.catalogue import Catalogue
@@ -39,6 +40,8 @@ WAL_SIZE_MAX_BYTES = 67_108_864
 # at most so many numbers skipped when the end of a segment cannot be read.
 SEQ_RESERVE = 4_096
 SEQ_JUMP_MAX = 2**40  # a larger one is a mistake of whoever asks for it
+
+T = TypeVar("T")
 
 _log = get_log("log")
 
@@ -152,14 +155,7 @@ class LaneLog:
 
     def view(self) -> View:
         """Return the segments, ascending; the last is being written."""
-        newest = SegmentFacts(
-            file=self._newest.database.file,
-            header=self._newest.header,
-            summary=self._newest.summary,
-            size_bytes=self._newest.size_bytes(),
-            sealed=False,
-        )
-        return (*self._retired, newest)
+        return (*self._retired, _facts(self._newest))
 
     def state(self) -> LaneState:
         """Return the lane as it is now."""
@@ -253,13 +249,7 @@ class LaneLog:
                 old.database.close()
                 remove_database(file)
                 return
-        facts = SegmentFacts(
-            file=file,
-            header=old.header,
-            summary=old.summary,
-            size_bytes=old.size_bytes(),
-            sealed=False,
-        )
+        facts = _facts(old)
         self._retired.append(facts)
         self._retired_bytes += facts.size_bytes
         self._unsealed.append(old)
@@ -297,14 +287,7 @@ class LaneLog:
         self._begin_segment(last + 1)
 
     def _count(self, facts: SegmentFacts, first_seq: int, last_seq: int) -> Tally:
-        if facts.file == self._newest.database.file:
-            return tally_between(self._newest.database, first_seq, last_seq)
-        try:
-            with self._shop.readers.use(facts) as database:
-                return tally_between(database, first_seq, last_seq)
-        except LogDamagedError:
-            self.suspects.add(facts.first_seq)  # counted anew once it is repaired
-            return Tally()
+        return self._ask(facts, lambda found: tally_between(found, first_seq, last_seq), Tally())
 
     def _find_oldest_owed_ms(self) -> int | None:
         view = self.view()
@@ -312,14 +295,28 @@ class LaneLog:
         if owed is None:
             return None
         facts = next(one for one in reversed(view) if one.first_seq <= owed)
+        return self._ask(facts, lambda found: _recv_min_ms(found, owed), facts.summary.recv_min_ms)
+
+    def _ask(self, facts: SegmentFacts, ask: Callable[[Database], T], unknown: T) -> T:
+        """Ask a segment; of one found damaged ``unknown`` holds until it is repaired."""
         if facts.file == self._newest.database.file:
-            return _recv_min_ms(self._newest.database, owed)
+            return ask(self._newest.database)
         try:
             with self._shop.readers.use(facts) as database:
-                return _recv_min_ms(database, owed)
+                return ask(database)
         except LogDamagedError:
             self.suspects.add(facts.first_seq)
-            return facts.summary.recv_min_ms
+            return unknown
+
+
+def _facts(one: OpenSegment) -> SegmentFacts:
+    return SegmentFacts(
+        file=one.database.file,
+        header=one.header,
+        summary=one.summary,
+        size_bytes=one.size_bytes(),
+        sealed=False,
+    )
 
 
 def _recv_min_ms(database: Database, seq: int) -> int | None:

@@ -17,7 +17,6 @@ from edge.log.tally import Tally
 from shared.clock import Clock
 from shared.sync.ranges import Ranges
 
-_WAL_SIZE_MAX_BYTES = 4_194_304
 _FORMAT = FileFormat(
     what="meta file",
     application_id=0x48464D44,  # "HFMD"
@@ -62,7 +61,7 @@ class Meta:
             self._database.execute_many(
                 "INSERT OR REPLACE INTO setting(name, value) VALUES(?, ?)", settings.items()
             )
-        self._checkpoint_if_large()
+        self._database.checkpoint_if_large()
 
     def acked(self, lane: int) -> Ranges:
         """Return what central holds of ``lane``."""
@@ -103,7 +102,7 @@ class Meta:
                     for first_seq, tally in settled.items()
                 ],
             )
-        self._checkpoint_if_large()
+        self._database.checkpoint_if_large()
 
     def forget_segments(self, lane: int, first_seqs: Iterable[int]) -> None:
         """Drop the tallies of segments that are gone."""
@@ -161,10 +160,6 @@ class Meta:
     def abandon(self) -> None:
         """Close without writing, after an error."""
         self._database.close()
-
-    def _checkpoint_if_large(self) -> None:
-        if self._database.wal_bytes > _WAL_SIZE_MAX_BYTES:
-            self._database.checkpoint(Checkpoint.TRUNCATE)
 
 
 def open_meta(file: Path, clock: Clock) -> Meta:

@@ -11,7 +11,7 @@ from edge.log.catalogue import Catalogue, series_of_rows, source_topics, without
 from edge.log.database import check_sqlite_version
 from edge.log.identity import load_identity, new_identity, save_identity
 from edge.log.lane import LaneLog, Workshop
-from edge.log.layout import Layout, hold_lock, make_folders, move_to_damaged
+from edge.log.layout import Layout, exists, hold_lock, make_folders, move_to_damaged
 from edge.log.meta import Meta, open_meta
 from edge.log.quarantine import Quarantine, QuarantineLimits, open_quarantine
 from edge.log.reader import SegmentReaders
@@ -30,7 +30,6 @@ _log = get_log("log")
 class Opened:
     """An open log and what was found in it. ``lock`` is closed last."""
 
-    layout: Layout
     identity: Identity
     store: Store
     catalogue: Catalogue
@@ -75,13 +74,12 @@ def _open_store(
         findings.append(recover_lane(site, lane))
         undo.callback(findings[-1].close)
     catalogue = _catalogue(site, findings)
-    readers = SegmentReaders()
     shop = Workshop(
         layout=site.layout,
         identity=site.identity,
         meta=site.meta,
         catalogue=catalogue,
-        readers=readers,
+        readers=SegmentReaders(),
         clock=site.clock,
     )
     entries = catalogue.all_entries()
@@ -92,8 +90,7 @@ def _open_store(
     store = Store(
         Parts(
             site=site,
-            catalogue=catalogue,
-            readers=readers,
+            shop=shop,
             quarantine=_open_quarantine(site, config),
             ballast=ballast,
             lanes=logs,
@@ -101,11 +98,10 @@ def _open_store(
         )
     )
     return Opened(
-        layout=site.layout,
         identity=site.identity,
         store=store,
         catalogue=catalogue,
-        readers=readers,
+        readers=shop.readers,
         recent=_recent(findings, catalogue),
         lock=contextlib.ExitStack(),
     )
@@ -126,7 +122,7 @@ def _identity(layout: Layout, site: str, edge_id: str) -> Identity:
 
 
 def _open_meta(layout: Layout, clock: Clock) -> Meta:
-    if not layout.meta_file.exists() and segment_names(layout):
+    if not exists(layout.meta_file) and segment_names(layout):
         _log.error("meta.db is missing: central will say again what it holds")
     try:
         return open_meta(layout.meta_file, clock)

@@ -14,19 +14,16 @@ from typing import Any
 from edge.errors import LogError
 from edge.log.database import Checkpoint, Database, open_reader
 from edge.log.formats import FileFormat, check_format, open_or_create
-from edge.log.layout import Layout
+from edge.log.layout import Layout, exists
 from edge.log.records import INT64_MAX, INT64_MIN, QuarantineEntry
 from shared.clock import Clock
-from shared.logs import get_log
 
 LIST_LIMIT_MAX = 1_000
 LIST_PAYLOAD_MAX_BYTES = 512  # a list shows how a message begins; `show_entry` gives all of it
 _TEXT_LENGTH_MAX = 1_024  # of topic, field and detail: enough to recognise any of them
 _ENTRY_OVERHEAD_BYTES = 160  # fixed fields and what SQLite needs around them
-_WAL_SIZE_MAX_BYTES = 4_194_304
 _COLUMNS = "id, at_ms, topic, reason, field, detail, payload, size_bytes, sha256"
 
-_log = get_log("log")
 
 _FORMAT = FileFormat(
     what="quarantine",
@@ -115,20 +112,12 @@ class Quarantine:
             entries=len(self._held),
             size_bytes=self._size_bytes,
         )
-        self._checkpoint_if_large()
+        self._database.checkpoint_if_large()
 
     def close(self) -> None:
         """Write everything into the file itself and close it."""
         self._database.checkpoint(Checkpoint.TRUNCATE)
         self._database.close()
-
-    def _checkpoint_if_large(self) -> None:
-        if self._database.wal_bytes <= _WAL_SIZE_MAX_BYTES:
-            return
-        try:
-            self._database.checkpoint(Checkpoint.TRUNCATE)
-        except LogError as error:  # the next entry tries again
-            _log.warning("the quarantine's write-ahead log is not copied", error=str(error))
 
     def _insert(self, entry: QuarantineEntry) -> int:
         row = self._database.row(
@@ -199,15 +188,6 @@ class QuarantineReader:
         row = self._database.row(f"SELECT {_COLUMNS} FROM entry WHERE id = ?", entry_id)  # noqa: S608 a literal of this module
         return _entry(row) if row else None
 
-    def counts(self) -> QuarantineCounts:
-        """Return the counts, as of now."""
-        row = self._database.rows(
-            "SELECT count(*), coalesce(sum(length(payload) + length(topic) + length(detail) + ?),"
-            " 0) FROM entry",
-            _ENTRY_OVERHEAD_BYTES,
-        )[0]
-        return _read_counts(self._database, int(row[0]), int(row[1]))
-
     def close(self) -> None:
         """Close the file."""
         self._database.close()
@@ -225,7 +205,7 @@ def open_quarantine_reader(state_dir: Path) -> QuarantineReader:
         LogError: if there is none, or it cannot be read.
     """
     file = Layout(state_dir).quarantine_file
-    if not file.is_file():
+    if not exists(file):
         raise LogError(f"{file}: no quarantine here; is this the edge's state_dir?")
     database = open_reader(file)
     try:

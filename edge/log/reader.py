@@ -114,9 +114,8 @@ def _read_into(
     A damaged index makes SQLite skip rows without a word: numbers are checked for holes.
     """
     expected = max(wanted.first_seq, facts.first_seq)
-    end = min(
-        wanted.last_seq, facts.last_seq
-    )  # beyond it, a commit may yet turn out to have failed
+    # Beyond the last, a commit may yet turn out to have failed.
+    end = min(wanted.last_seq, facts.last_seq)
     with contextlib.closing(stream_batches(database, expected, end)) as rows:
         for row in rows:
             if found and len(row.body) > left_bytes:

@@ -179,10 +179,9 @@ class SeriesSamples:
     """Samples of one series from the local log, ascending by time, newest kept when cut.
 
     Complete from ``complete_from_ms`` to the asked end: before it, the limit of samples or of
-    effort ended the search. ``rows`` counts, ``ts_ms``, ``quality`` and ``value`` run in parallel.
+    effort ended the search. ``ts_ms`` and ``value`` run in parallel.
     """
 
     ts_ms: tuple[int, ...]
     value: tuple[Value, ...]
-    quality: tuple[int, ...]
     complete_from_ms: int

@@ -47,9 +47,8 @@ ROW_SIZE_MIN_BYTES = 100  # two hashes and the smallest body: no file holds more
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Salvaged:
-    """What came out of a damaged segment. ``file`` is None when nothing did."""
+    """What came out of a damaged segment. ``summary`` is None when nothing did."""
 
-    file: Path | None
     header: SegmentHeader
     summary: SegmentSummary | None
     present: Ranges
@@ -87,7 +86,6 @@ def salvage_segment(
     else:
         rename_durably(replacement, file)
     return Salvaged(
-        file=file if copied.summary else None,
         header=copied.header,
         summary=copied.summary,
         present=copied.present,

@@ -54,7 +54,7 @@ _BATCH_COLUMNS = (
     "seq, n, t_min, t_max, recv_min, recv_max, series_count, sha256, prev_hash, crc32, body"
 )
 _INSERT_BATCH = f"INSERT INTO batch({_BATCH_COLUMNS}) VALUES(?,?,?,?,?,?,?,?,?,?,?)"
-_SELECT_BATCH = f"SELECT {_BATCH_COLUMNS} FROM batch WHERE seq BETWEEN ? AND ?"  # noqa: S608 a literal of this module
+SELECT_BATCH = f"SELECT {_BATCH_COLUMNS} FROM batch WHERE seq BETWEEN ? AND ?"  # noqa: S608 a literal of this module
 
 
 _BATCH_TYPES = (*(int,) * 7, bytes, bytes, int, bytes)
@@ -292,7 +292,7 @@ def stream_batches(
 ) -> Generator[BatchRow]:
     """Yield the batches of a range in order, as they are stored; close the generator soon."""
     order = " ORDER BY seq DESC" if newest_first else " ORDER BY seq"
-    with contextlib.closing(database.stream(_SELECT_BATCH + order, first_seq, last_seq)) as rows:
+    with contextlib.closing(database.stream(SELECT_BATCH + order, first_seq, last_seq)) as rows:
         for row in rows:
             yield batch_row(database.file, row)
 

@@ -13,13 +13,11 @@ from operator import attrgetter
 from edge.config import LogConfig
 from edge.errors import LogError, LogFullError
 from edge.log.ballast import FREE_SPACE_FLOOR_BYTES, Ballast
-from edge.log.catalogue import Catalogue
 from edge.log.certain import Certain
 from edge.log.facts import NO_VIEW, LaneView
 from edge.log.grouping import EncodedBatch, encode_group
 from edge.log.lane import LaneLog, Workshop
 from edge.log.quarantine import Quarantine
-from edge.log.reader import SegmentReaders
 from edge.log.recent import Columns, columns_of, merge_tails
 from edge.log.records import LaneState, LogState, LostRange
 from edge.log.recovery import Site, begin_newest, recover_lane
@@ -39,8 +37,7 @@ class Parts:
     """What a store is made of."""
 
     site: Site
-    catalogue: Catalogue
-    readers: SegmentReaders
+    shop: Workshop
     quarantine: Quarantine
     ballast: Ballast
     lanes: Mapping[int, LaneLog]
@@ -54,8 +51,9 @@ class Store:
         self._site = parts.site
         self._meta = parts.site.meta
         self._clock = parts.site.clock
-        self._catalogue = parts.catalogue
-        self._readers = parts.readers
+        self._shop = parts.shop
+        self._catalogue = parts.shop.catalogue
+        self._readers = parts.shop.readers
         self._quarantine = parts.quarantine
         self._ballast = parts.ballast
         self._lanes = dict(parts.lanes)
@@ -95,7 +93,7 @@ class Store:
         try:
             self._quarantine.add([entry for job in jobs for entry in job.entries])
         except (LogError, ValueError) as error:
-            return [Outcome(job, error=type(error)(str(error))) for job in jobs]
+            return [Outcome(job, error=_copy_of(error)) for job in jobs]
         self._publish(())
         return [Outcome(job) for job in jobs]
 
@@ -110,7 +108,7 @@ class Store:
         """Checkpoint, begin new segments, look at the disk; failures are logged and retried."""
         now_s = self._clock.monotonic_s()
         if now_s >= self._maintain_after_s:
-            for lane in (*self._lanes, *self._broken):
+            for lane in sorted(self._lanes.keys() | self._broken.keys()):
                 self._maintain_lane(lane, now_s)
         if now_s - self._published_s >= PUBLISH_INTERVAL_S:
             self._look_at_disk()
@@ -267,7 +265,8 @@ class Store:
         except LogError as error:
             _log.error("maintaining the log", lane=lane, error=str(error))
             self._maintain_after_s = now_s + RETRY_AFTER_S
-            if not isinstance(error, LogFullError):
+            # One that could not be opened is put off already.
+            if lane in self._lanes and not isinstance(error, LogFullError):
                 self._mark_broken(lane, error)
 
     def _lane(self, lane: int) -> LaneLog:
@@ -301,23 +300,13 @@ class Store:
         finding = recover_lane(self._site, lane, suspects, self._certain.get(lane))
         try:
             newest = begin_newest(self._site, finding, self._catalogue.all_entries())
-            self._lanes[lane] = LaneLog(self._shop(), finding.sealed, newest)
+            self._lanes[lane] = LaneLog(self._shop, finding.sealed, newest)
         except BaseException:
             finding.close()
             raise
         self._certain.pop(lane, None)
         self._lost = self._meta.lost()
         self._publish((lane,))
-
-    def _shop(self) -> Workshop:
-        return Workshop(
-            layout=self._site.layout,
-            identity=self._site.identity,
-            meta=self._meta,
-            catalogue=self._catalogue,
-            readers=self._readers,
-            clock=self._clock,
-        )
 
     def _publish(self, lanes: Iterable[int]) -> None:
         for lane in lanes:
@@ -378,6 +367,6 @@ def _together(jobs: Sequence[AppendJob], value_types: Sequence[int]) -> _Group:
     return _Group(jobs, batches, seen)
 
 
-def _copy_of(error: LogError) -> LogError:
+def _copy_of(error: LogError | ValueError) -> LogError | ValueError:
     """Return the same error anew: one exception must not be raised in several tasks."""
     return type(error)(str(error))

@@ -55,7 +55,6 @@ class FakeLog:
         return SeriesSamples(
             tuple(ts for ts, _ in rows),
             tuple(value for _, value in rows),
-            (0,) * len(rows),
             max(self.complete_from_ms, start_ms),
         )
 

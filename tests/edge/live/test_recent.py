@@ -26,15 +26,22 @@ def add(
         recent.append([series_ix], [kind], [ts_ms], [value])
 
 
+def held(
+    recent: RecentSamples, series_ix: int, *, start_ms: int, end_ms: int
+) -> list[tuple[int, Value]]:
+    excerpt = recent.excerpt(series_ix, start_ms=start_ms, end_ms=end_ms)
+    return list(zip(*excerpt.columns(), strict=True))
+
+
 def everything(recent: RecentSamples, series_ix: int) -> list[tuple[int, Value]]:
-    return recent.read(series_ix, start_ms=-(2**62), end_ms=2**62)
+    return held(recent, series_ix, start_ms=-(2**62), end_ms=2**62)
 
 
 def test_samples_come_back_in_the_order_of_device_time() -> None:
     recent = memory()
     add(recent, 1, (30, 3.0), (10, 1.0), (20, 2.0), (20, 2.5))
     assert everything(recent, 1) == [(10, 1.0), (20, 2.0), (20, 2.5), (30, 3.0)]
-    assert recent.read(1, start_ms=10, end_ms=20) == [(10, 1.0)]
+    assert held(recent, 1, start_ms=10, end_ms=20) == [(10, 1.0)]
 
 
 def test_every_type_keeps_its_values() -> None:
@@ -49,8 +56,8 @@ def test_every_type_keeps_its_values() -> None:
         start=1,
     ):
         add(recent, series_ix, (5, value), kind=int(kind))
-        ((_, held),) = everything(recent, series_ix)
-        assert (type(held), held) == (type(value), value)
+        ((_, kept),) = everything(recent, series_ix)
+        assert (type(kept), kept) == (type(value), value)
 
 
 def test_a_series_that_is_new_since_the_start_is_here_from_its_beginning() -> None:
@@ -88,10 +95,10 @@ def test_texts_count_with_their_size() -> None:
     for ts_ms in range(2_000):
         add(recent, 1, (ts_ms, f"{ts_ms:0256}"), kind=int(ValueType.TEXT))
         assert recent.size_bytes <= 100_000
-    held = everything(recent, 1)
-    assert 200 < len(held) < 400
-    assert held[0][0] == recent.complete_from_ms(1)
-    assert held[-1] == (1_999, f"{1_999:0256}")
+    kept = everything(recent, 1)
+    assert 200 < len(kept) < 400
+    assert kept[0][0] == recent.complete_from_ms(1)
+    assert kept[-1] == (1_999, f"{1_999:0256}")
 
 
 def test_an_excerpt_stays_what_it_was() -> None:
@@ -120,12 +127,21 @@ def test_what_it_says_is_complete_is_complete(
     for series_ix, samples in truth.items():
         start_ms = max(recent.complete_from_ms(series_ix), -1)
         expected = sorted((s for s in samples if s[0] >= start_ms), key=lambda s: s[0])
-        assert recent.read(series_ix, start_ms=start_ms, end_ms=100) == expected
+        assert held(recent, series_ix, start_ms=start_ms, end_ms=100) == expected
 
 
 def test_its_size_is_what_it_says_with_any_mixture() -> None:
     dice = random.Random(7)
     recent = memory(samples_max=500)
     for _ in range(5_000):
-        add(recent, dice.randint(1, 20), (dice.randint(0, 10_000), dice.random()))
-    assert len(recent) == sum(len(everything(recent, ix)) for ix in range(1, 21))
+        series_ix, ts_ms = dice.randint(1, 20), dice.randint(0, 10_000)
+        if series_ix % 2:
+            text = "x" * dice.randint(0, 50)
+            add(recent, series_ix, (ts_ms, text), kind=int(ValueType.TEXT))
+        else:
+            add(recent, series_ix, (ts_ms, dice.random()))
+    values = [value for ix in range(1, 21) for _, value in everything(recent, ix)]
+    assert len(recent) == len(values)
+    texts = [value for value in values if isinstance(value, str)]
+    assert texts
+    assert recent.size_bytes == 16 * len(values) + sum(64 + len(text) for text in texts)

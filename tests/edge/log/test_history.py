@@ -46,7 +46,6 @@ async def test_finds_a_series_among_others_of_every_type(tmp_path: Path) -> None
         for ix, value in enumerate(VALUES, start=1):
             found = await journal.read_samples(ix, **FOR_EVER, samples_max=100)
             assert found.value == (value,) * 3
-            assert found.quality == (ix,) * 3
             assert found.ts_ms == (T0_MS, T0_MS + 1_000, T0_MS + 2_000)
         assert (await journal.read_samples(6, **FOR_EVER, samples_max=9)).ts_ms == ()
 

@@ -1,6 +1,7 @@
 """The log as the rest of the edge uses it, on real files."""
 
 import asyncio
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from edge.errors import LogError, LogFullError
 from edge.log import journal as journal_module
+from edge.log.quarantine import open_quarantine_reader
 from edge.log.records import Committed, QuarantineEntry
 from shared.codec.body import decode_body
 from shared.domain.samples import ValueType
@@ -332,10 +334,11 @@ async def test_quarantine_is_kept_listed_and_shown(tmp_path: Path) -> None:
     async with opened(tmp_path) as journal:
         await journal.quarantine([entry, replace(entry, reason="bad_ts")])
         await journal.quarantine([])
-        newest, oldest = await journal.quarantine_list(10)
-        assert (newest.reason, oldest.reason) == ("bad_ts", "bad_json")
-        assert await journal.quarantine_list(10, "bad_json") == [oldest]
-        shown = await journal.quarantine_show(oldest.id)
+        with closing(open_quarantine_reader(tmp_path)) as reader:
+            newest, oldest = reader.list_entries(10)
+            assert (newest.reason, oldest.reason) == ("bad_ts", "bad_json")
+            assert reader.list_entries(10, "bad_json") == [oldest]
+            shown = reader.show_entry(oldest.id)
         assert shown is not None
         assert shown.payload == entry.payload
         assert journal.state().quarantined == {"bad_json": 1, "bad_ts": 1}
@@ -347,7 +350,8 @@ async def test_an_empty_payload_in_quarantine_is_listed_like_any_other(tmp_path:
     )
     async with opened(tmp_path) as journal:
         await journal.quarantine([entry])
-        (listed,) = await journal.quarantine_list(10)
+        with closing(open_quarantine_reader(tmp_path)) as reader:
+            (listed,) = reader.list_entries(10)
         assert (listed.payload, listed.size_bytes) == (b"", 0)
 
 

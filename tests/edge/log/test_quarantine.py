@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge.errors import LogDamagedError, LogError, LogFullError
+from edge.log import database as database_module
 from edge.log import quarantine as quarantine_module
 from edge.log.database import Database
 from edge.log.layout import Layout, make_folders
@@ -157,7 +158,7 @@ def test_what_fails_after_the_commit_does_not_make_the_caller_give_it_again(
     def full(*_: object) -> bool:
         raise LogFullError("no space left on the disk")
 
-    monkeypatch.setattr(quarantine_module, "_WAL_SIZE_MAX_BYTES", 0)
+    monkeypatch.setattr(database_module, "BOOKKEEPING_WAL_MAX_BYTES", 0)
     monkeypatch.setattr(quarantine_module, "_read_counts", full)
     with monkeypatch.context() as failing:
         failing.setattr(Database, "checkpoint", full)

@@ -2,6 +2,7 @@
 
 import random
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from edge.log.database import PAGE_SIZE_BYTES, open_writer
 from edge.log.journal import Journal
 from edge.log.lane import SEQ_RESERVE
 from edge.log.layout import SQLITE_COMPANIONS, UNFINISHED_PREFIX
+from edge.log.quarantine import open_quarantine_reader
 from shared.sync.ranges import Ranges
 from tests.support.edge_log import (
     MEBIBYTE,
@@ -185,8 +187,9 @@ async def test_a_damaged_quarantine_is_moved_away(tmp_path: Path) -> None:
     async with opened(tmp_path):
         pass
     overwrite(tmp_path / "log" / "quarantine.db", 0, b"garbage")
-    async with opened(tmp_path) as journal:
-        assert await journal.quarantine_list(1) == []
+    async with opened(tmp_path):
+        with closing(open_quarantine_reader(tmp_path)) as reader:
+            assert reader.list_entries(1) == []
     assert damaged_files(tmp_path) == ["quarantine.db.0"]
 
 

@@ -12,6 +12,7 @@ from edge.log import store as store_module
 from edge.log.certain import Certain
 from edge.log.database import open_reader
 from edge.log.layout import SALVAGE_PREFIX, Layout
+from edge.log.records import PendingBatch
 from edge.log.salvage import salvage_segment
 from edge.log.segments import OpenSegment, read_header
 from tests.support.edge_log import (
@@ -29,20 +30,21 @@ from tests.support.edge_log import (
 
 LANE = 2
 SMALL = small_config(size_max_bytes=16 * MEBIBYTE)
+THIRTY = [noise_batch(seed, 512) for seed in range(30)]
 
 
-async def crash_image(state_dir: Path, batches: int) -> Path:
+async def crash_image(state_dir: Path, *batches: PendingBatch) -> Path:
     """Return a copy of a log as a killed process leaves it, nothing copied from the WAL."""
     async with opened(state_dir, SMALL) as journal:
-        for seed in range(batches):
-            await journal.append(noise_batch(seed, 512))
+        for batch in batches:
+            await journal.append(batch)
         image = state_dir.with_name("image")
         shutil.copytree(state_dir, image, ignore=shutil.ignore_patterns("*-shm"))
     return image
 
 
 async def test_batches_in_the_write_ahead_log_are_found_without_its_head(tmp_path: Path) -> None:
-    image = await crash_image(tmp_path / "site", 30)
+    image = await crash_image(tmp_path / "site", *THIRTY)
     (file,) = segment_files(image)
     wal = file.with_name(f"{file.name}-wal")
     file.write_bytes(bytes(file.stat().st_size))
@@ -55,17 +57,14 @@ async def test_batches_in_the_write_ahead_log_are_found_without_its_head(tmp_pat
 
 
 async def test_large_bodies_are_found_in_the_write_ahead_log(tmp_path: Path) -> None:
-    async with opened(tmp_path / "site", SMALL) as journal:
-        await journal.append(noise_batch(1, 8_000))  # 64 kB over eight pages
-        shutil.copytree(
-            tmp_path / "site", tmp_path / "image", ignore=shutil.ignore_patterns("*-shm")
-        )
-    (file,) = segment_files(tmp_path / "image")
+    large = noise_batch(1, 8_000)  # 64 kB over eight pages
+    image = await crash_image(tmp_path / "site", large)
+    (file,) = segment_files(image)
     file.write_bytes(bytes(file.stat().st_size))
     wal = file.with_name(f"{file.name}-wal")
     wal.write_bytes(bytes(32) + wal.read_bytes()[32:])
-    async with opened(tmp_path / "image", SMALL) as journal:
-        assert values_of(await journal.read(LANE, 1, 1, 1)) == noise_batch(1, 8_000).value
+    async with opened(image, SMALL) as journal:
+        assert values_of(await journal.read(LANE, 1, 1, 1)) == large.value
 
 
 async def test_without_room_for_the_copy_the_original_is_kept_for_later(
@@ -160,7 +159,7 @@ async def test_readers_cannot_keep_the_write_ahead_log_growing(
 
 
 async def test_what_is_beyond_the_last_commit_is_not_salvaged(tmp_path: Path) -> None:
-    image = await crash_image(tmp_path / "site", 30)
+    image = await crash_image(tmp_path / "site", *THIRTY)
     (file,) = segment_files(image)
     with open_reader(file) as database:
         header = read_header(database)
