@@ -108,7 +108,7 @@ class Store:
         """Checkpoint, begin new segments, look at the disk; failures are logged and retried."""
         now_s = self._clock.monotonic_s()
         if now_s >= self._maintain_after_s:
-            for lane in sorted(self._lanes.keys() | self._broken.keys()):
+            for lane in self._due_lanes(now_s):
                 self._maintain_lane(lane, now_s)
         if now_s - self._published_s >= PUBLISH_INTERVAL_S:
             self._look_at_disk()
@@ -253,6 +253,14 @@ class Store:
             self._look_at_disk()
             self._publish((chosen.lane,))
 
+    def _due_lanes(self, now_s: float) -> list[int]:
+        """Return each lane once, without those that are put off because they could not be opened.
+
+        To look at one of these would only log that it is put off, and put off all others too.
+        """
+        lanes = sorted(self._lanes.keys() | self._broken.keys())
+        return [lane for lane in lanes if self._broken.get(lane, now_s) <= now_s]
+
     def _maintain_lane(self, lane: int, now_s: float) -> None:
         try:
             log = self._lane(lane)
@@ -266,7 +274,7 @@ class Store:
             _log.error("maintaining the log", lane=lane, error=str(error))
             self._maintain_after_s = now_s + RETRY_AFTER_S
             # One that could not be opened is put off already.
-            if lane in self._lanes and not isinstance(error, LogFullError):
+            if lane not in self._broken and not isinstance(error, LogFullError):
                 self._mark_broken(lane, error)
 
     def _lane(self, lane: int) -> LaneLog:

@@ -1,5 +1,6 @@
 """Errors of the disk that pass, outside of any commit: the log goes on by itself."""
 
+import asyncio
 import errno
 import os
 import shutil
@@ -18,8 +19,9 @@ from edge.log.database import Database
 from edge.log.lane import LaneLog
 from edge.log.layout import Layout, is_whole
 from edge.log.meta import Meta
-from edge.log.opening import open_log
+from edge.log.opening import Opened, open_log
 from edge.log.quarantine import open_quarantine_reader
+from edge.log.writer import AppendJob
 from shared.sync.ranges import Ranges
 from tests.support.clocks import HandClock
 from tests.support.edge_log import (
@@ -40,7 +42,7 @@ from tests.support.edge_log import (
 ROOM_BYTES = 10 * BALLAST_SIZE_BYTES
 
 
-def failing(*_: object) -> int:
+def failing(*_: object, **__: object) -> int:
     raise LogError("an error of the disk")
 
 
@@ -201,6 +203,34 @@ def test_a_lane_that_cannot_be_opened_again_is_tried_once_and_told_once_a_second
         "the lane will be opened again",
         *["maintaining the log"] * 3,
     ]
+
+
+def commit_one(opened_log: Opened) -> None:
+    batch = make_batch(1.0)
+    opened_log.catalogue.register(batch.new_series, batch.new_sources)
+    answer = asyncio.get_running_loop().create_future()
+    (outcome,) = opened_log.store.commit([AppendJob(batch, 1, 1, answer)])
+    if outcome.error is not None:
+        raise outcome.error
+
+
+async def test_a_lane_that_a_commit_could_not_open_is_not_maintained_before_its_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = HandClock()
+    monkeypatch.setattr(store_module, "RETRY_AFTER_S", 1.0)
+    opened_log = open_log(tmp_path, SITE, EDGE_ID, small_config(), clock)
+    with opened_log.lock, monkeypatch.context() as broken, capture_logs() as logs:
+        broken.setattr(LaneLog, "commit", failing)
+        broken.setattr(store_module, "recover_lane", failing)
+        for _ in range(2):  # the first breaks the lane, the second cannot open it again
+            with pytest.raises(LogError, match="an error of the disk"):
+                commit_one(opened_log)
+        opened_log.store.maintain()
+        with pytest.raises(LogError, match="will be opened again"):
+            commit_one(opened_log)  # and it has not made it due either
+        opened_log.store.close()
+    assert [line["event"] for line in logs] == ["the lane will be opened again"]
 
 
 async def test_a_segment_whose_beginning_failed_does_not_give_numbers_out_twice(
