@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from edge.uplink.events import Action, LogRead, NoteAbsent, NoteRefused, ReadLog, SendFrame
+from edge.uplink.schedule import URGENT_LANES, LiveWindow, Traffic, Turns, by_traffic, traffic_of
 from shared.errors import IllegalEventError, PeerViolationError
 from shared.sync.frames import (
     BATCH_COST_BYTES,
@@ -38,16 +39,18 @@ class LaneLedger:
 
     last_seq: int
     pending: Ranges
+    window: LiveWindow
     in_flight: Ranges = field(default_factory=Ranges)
     held: Ranges = field(default_factory=Ranges)
     refused: Ranges = field(default_factory=Ranges)  # not sent again in this session
     absent: Ranges = field(default_factory=Ranges)  # retained by its numbers, yet not to be read
 
-    def grow(self, last_seq: int) -> None:
-        """Take note that the log now ends at ``last_seq``."""
+    def grow(self, last_seq: int, now_s: float) -> None:
+        """Take note that the log ends at ``last_seq`` at ``now_s`` (monotonic seconds)."""
         if last_seq > self.last_seq:
             self.pending = self.pending.add(self.last_seq + 1, last_seq)
             self.last_seq = last_seq
+            self.window.grow(last_seq, now_s)
 
 
 class Ledger:
@@ -65,6 +68,7 @@ class Ledger:
         self._series_count = hello.series_count
         self._wanted_bytes = 0  # what the next thing to send costs, where that is known
         self._reading = False
+        self._turns = Turns()
 
     @property
     def credit_left_bytes(self) -> int:
@@ -91,9 +95,9 @@ class Ledger:
         self.series_sent = welcome.series_known
         self.credit_bytes = welcome.credit_bytes
 
-    def grow(self, number: int, last_seq: int) -> None:
-        """Take note that lane ``number`` ends at ``last_seq`` in the log."""
-        self.lanes.setdefault(number, LaneLedger(0, Ranges())).grow(last_seq)
+    def grow(self, number: int, last_seq: int, now_s: float) -> None:
+        """Take note that lane ``number`` ends at ``last_seq`` in the log at ``now_s``."""
+        self.lanes.setdefault(number, _empty()).grow(last_seq, now_s)
 
     def settle(self, ack: Ack) -> None:
         """Move what is acknowledged to held and take over the credit; `check` came before."""
@@ -118,7 +122,7 @@ class Ledger:
         Raises:
             PeerViolationError: if anything else is named.
         """
-        lane = self.lanes.get(frame.lane, LaneLedger(0, Ranges()))
+        lane = self.lanes.get(frame.lane, _empty())
         match frame:
             case Ack(ranges=ranges):
                 stray = ranges.difference(lane.in_flight).difference(lane.held)
@@ -132,25 +136,39 @@ class Ledger:
                 f"{kind} names {stray} of lane {frame.lane}, which was not sent"
             )
 
-    def next_read(self) -> ReadLog | None:
+    def next_read(self, now_s: float) -> ReadLog | None:
         """Return the read that finds what to send next; None if nothing may be sent.
 
-        The lowest lane first (alerts are 0), and in it the oldest first.
+        The lowest of the urgent lanes first (alerts are 0), then the others by turns; of what
+        was chosen the oldest first.
         """
         if self._reading or self.credit_left_bytes <= max(self._wanted_bytes - 1, BATCH_COST_BYTES):
             return None
+        chosen = self._chosen(now_s)
+        if chosen is None:
+            return None
+        number, (first, last) = chosen
+        self._reading = True
+        return ReadLog(
+            lane=number,
+            first=first,
+            last=min(last, first + READ_BATCHES_MAX - 1),
+            size_max_bytes=min(READ_SIZE_MAX_BYTES, self.credit_left_bytes),
+            series_from=self.series_sent + 1,
+        )
+
+    def _chosen(self, now_s: float) -> tuple[int, tuple[int, int]] | None:
+        """Return the lane and the span of numbers to go on with; None if nothing is pending."""
+        waiting: dict[Traffic, tuple[int, tuple[int, int]]] = {}
         for number, lane in sorted(self.lanes.items()):
-            if lane.pending:
-                first, last = lane.pending.spans[0]
-                self._reading = True
-                return ReadLog(
-                    lane=number,
-                    first=first,
-                    last=min(last, first + READ_BATCHES_MAX - 1),
-                    size_max_bytes=min(READ_SIZE_MAX_BYTES, self.credit_left_bytes),
-                    series_from=self.series_sent + 1,
-                )
-        return None
+            if not lane.pending:
+                continue
+            if number < URGENT_LANES:
+                return number, lane.pending.spans[0]
+            parts = by_traffic(number, lane.pending, lane.window.first_live(now_s))
+            for traffic, part in parts.items():
+                waiting.setdefault(traffic, (number, part.spans[0]))
+        return waiting[self._turns.choose(waiting)] if waiting else None
 
     def read_failed(self) -> None:
         """Take note that the read gave nothing; it may be asked again."""
@@ -172,7 +190,7 @@ class Ledger:
         ):
             raise IllegalEventError(f"not the answer to the last read: {read.lane} {seqs[:5]}")
 
-    def take(self, read: LogRead) -> list[Action]:
+    def take(self, read: LogRead, now_s: float) -> list[Action]:
         """Return the frames to send now: series first, then as many batches as the credit allows.
 
         What does not fit stays pending and is read again when the credit has grown.
@@ -198,10 +216,15 @@ class Ledger:
                 self._wanted_bytes = cost_bytes
                 break
             self.used_bytes += cost_bytes
+            self._charge(batch, cost_bytes, lane.window.first_live(now_s))
             lane.pending = lane.pending.difference(number)
             lane.in_flight = lane.in_flight.union(number)
             actions.append(SendFrame(batch))
         return actions
+
+    def _charge(self, batch: Batch, cost_bytes: int, first_live: int) -> None:
+        if batch.lane >= URGENT_LANES:
+            self._turns.charge(traffic_of(batch.lane, batch.seq, first_live), cost_bytes)
 
     def _take_series(self, read: LogRead) -> list[Action]:
         affordable = self.credit_left_bytes // SERIES_COST_BYTES
@@ -234,7 +257,11 @@ def _whole(extent: LaneExtent, lost: Ranges) -> LaneLedger:
     first, last = extent
     retained = Ranges(((first, last),)) if first <= last else Ranges()
     absent = retained.intersection(lost)
-    return LaneLedger(last, retained.difference(absent), absent=absent)
+    return LaneLedger(last, retained.difference(absent), LiveWindow(last), absent=absent)
+
+
+def _empty() -> LaneLedger:
+    return LaneLedger(0, Ranges(), LiveWindow(0))
 
 
 def _last_ix(read: LogRead) -> int:

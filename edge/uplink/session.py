@@ -276,10 +276,10 @@ class UplinkSession:
             return []
         match event:
             case Committed(lane, last_seq):
-                ledger.grow(lane, last_seq)
+                ledger.grow(lane, last_seq, now_s)
             case LogRead():
                 used_before = ledger.used_bytes
-                actions = ledger.take(event)
+                actions = ledger.take(event, now_s)
                 self._unwritten_bytes += ledger.used_bytes - used_before
                 return actions
             case LogUnreadable():
@@ -336,7 +336,7 @@ class UplinkSession:
             return None
         self._reread_at_s = None
         is_behind = self._unwritten_bytes >= SEND_AHEAD_MAX_BYTES
-        return None if is_behind else self._connected_ledger().next_read()
+        return None if is_behind else self._connected_ledger().next_read(now_s)
 
     def _connected_ledger(self) -> Ledger:
         assert self.ledger is not None, f"no connection in state {self.state}"

@@ -19,6 +19,7 @@ from edge.uplink.events import (
     Written,
 )
 from edge.uplink.ledger import READ_BATCHES_MAX
+from edge.uplink.schedule import LIVE_FOR_S
 from edge.uplink.session import SEND_AHEAD_MAX_BYTES
 from edge.uplink.states import State
 from shared.errors import PeerViolationError
@@ -101,6 +102,25 @@ def test_a_lane_that_began_after_hello_is_sent_too_and_first() -> None:
     story.feed(Committed(TELEMETRY, 1))
     actions = story.feed(Committed(0, 1), read(1))
     assert [r.lane for r in reads(actions)] == [0]
+
+
+def test_what_is_recorded_now_does_not_wait_behind_the_backlog() -> None:
+    story = streaming(1_000)  # the read of the first of these is under way
+    story.feed(Committed(TELEMETRY, 1_001))
+    actions = story.feed(read(1, 2, 3, last=READ_BATCHES_MAX))
+    assert [(r.first, r.last) for r in reads(actions)] == [(1_001, 1_001)]
+    actions = story.feed(read(1_001, first=1_001))
+    assert sent_seqs(actions) == [1_001]
+    assert [r.first for r in reads(actions)] == [4]  # and the backlog goes on
+
+
+def test_what_is_owed_for_a_minute_joins_the_backlog() -> None:
+    story = streaming(0)
+    story.feed(Committed(TELEMETRY, 500))  # the read of the first of these is under way
+    story.now_s += LIVE_FOR_S
+    story.feed(Committed(TELEMETRY, 501))
+    actions = story.feed(read(1, last=READ_BATCHES_MAX))
+    assert [r.first for r in reads(actions)] == [501]
 
 
 def test_series_go_before_the_batches_that_use_them() -> None:
