@@ -133,6 +133,11 @@ class SyncBatch(Model):
     __table_args__: tuple[SchemaItem | dict[str, str], ...] = (
         CheckConstraint("state IN ('received', 'applied', 'quarantined')", name="state"),
         Index("sync_batch_pending", "received_at", postgresql_where=text("state = 'received'")),
+        Index(
+            "sync_batch_pending_newest",
+            "recv_max_ms",
+            postgresql_where=text("state = 'received'"),
+        ),
         {"postgresql_partition_by": "RANGE (received_at)"},
     )
     site_id: Mapped[int] = mapped_column(Integer, primary_key=True)

@@ -6,6 +6,7 @@ a crash of anyone at any moment a batch has either been unpacked or is there as 
 
 import asyncio
 from collections.abc import Sequence
+from itertools import cycle
 from typing import Any, Final
 
 import numpy as np
@@ -59,13 +60,16 @@ class Unpacking:
         self._owed_days: set[int] = set()  # their rows went to the default partition
         self._make_room_at_s = 0.0
         self._room_pause_s = PARTITION_RETRY_S
+        self._claims = cycle(("claim_newest", "claim_oldest"))
         self._maps: dict[EpochKey, SeriesMap] = {}
         self._sql = load_queries("unpack")
         self._series_sql = load_queries("series")
 
     async def apply_next(self, *, batches_max: int) -> Applied:
-        """Unpack up to ``batches_max`` of the oldest batches; empty when nothing is waiting.
+        """Unpack up to ``batches_max`` batches; empty when nothing is waiting.
 
+        By turns those that their edges have taken in last and those that came here first: what is
+        recorded now is shown at once, and no clock that runs ahead keeps the past from its turn.
         A batch that can never be unpacked goes to quarantine, the others of the call are applied.
 
         Raises:
@@ -74,7 +78,9 @@ class Unpacking:
         claimed: Claimed = []
         try:
             try:
-                return await self._transact("claim_oldest", {"batches_max": batches_max}, claimed)
+                return await self._transact(
+                    next(self._claims), {"batches_max": batches_max}, claimed
+                )
             except DataRefusedError:
                 # One holds what PostgreSQL will not take: alone, each shows whether it is it.
                 return await self._apply_each([key for key, _ in claimed])

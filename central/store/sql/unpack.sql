@@ -6,6 +6,14 @@ ORDER BY received_at
 LIMIT %(batches_max)s
 FOR NO KEY UPDATE SKIP LOCKED;
 
+-- claim_newest: what edges have taken in last, whenever it came here
+SELECT site_id, edge_node_id, epoch, lane, seq, received_at, n
+FROM sync_batch
+WHERE state = 'received'
+ORDER BY recv_max_ms DESC
+LIMIT %(batches_max)s
+FOR NO KEY UPDATE SKIP LOCKED;
+
 -- claim_one: a batch by its identity, to find out whether it alone is at fault
 SELECT site_id, edge_node_id, epoch, lane, seq, received_at, n
 FROM sync_batch

@@ -178,6 +178,25 @@ async def test_a_batch_is_applied_once_however_often_it_is_asked_for(world: Cent
     assert await world.sql("SELECT state FROM sync_batch") == ["applied"]
 
 
+async def test_what_is_recorded_now_does_not_wait_behind_a_backlog(world: CentralWorld) -> None:
+    grant = await world.session()
+    for seq in range(1, 9):
+        at_ms = NOW_MS - DAY_MS + seq
+        backlog = batch(seq, [Sample(1, at_ms, 1.0)], recv_max_ms=at_ms)
+        await world.store(grant, backlog, series=NUMBER if seq == 1 else ())
+    await world.store(grant, batch(9, [Sample(1, NOW_MS, 9.0)]))
+    for _ in range(2):
+        assert (await world.unpacking.apply_next(batches_max=1)).batches == 1
+    # By turns the newest and the one that came first.
+    assert await world.sql("SELECT v FROM sample ORDER BY ts") == [1.0, 9.0]
+    assert await world.sql("SELECT seq FROM sync_batch WHERE state = 'applied' ORDER BY seq") == [
+        1,
+        9,
+    ]
+    await world.unpack()
+    assert await world.sql("SELECT count(*) FROM sample") == [9]
+
+
 async def test_says_whether_more_was_waiting(world: CentralWorld) -> None:
     grant = await world.session()
     half = SAMPLES_PER_TRANSACTION_MAX // 2 + 1
