@@ -10,7 +10,7 @@ import tomllib
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, LiteralString
@@ -138,6 +138,22 @@ class RunningSite:
         found = [c for c in self.children() if all(w in " ".join(c.cmdline()) for w in words)]
         assert found, f"no child with {words}: {[' '.join(c.cmdline()) for c in self.children()]}"
         return min(found, key=lambda child: child.create_time())
+
+    def cut_power(self) -> None:
+        """Kill the whole tree, all of it standing still first, so that none sees another die."""
+        still = dict[int, psutil.Process]()
+        while fresh := [one for one in self._tree() if one.pid not in still]:
+            for process in fresh:
+                with suppress(psutil.NoSuchProcess):  # a server's worker that was done just now
+                    process.suspend()
+                still[process.pid] = process
+        for process in still.values():
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        self.process.wait()
+
+    def _tree(self) -> list[psutil.Process]:
+        return [psutil.Process(self.process.pid), *self.children()]
 
     def stop(self) -> float:
         """Stop with SIGTERM; return the seconds it took."""
