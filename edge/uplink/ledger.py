@@ -202,6 +202,7 @@ class Ledger:
             return actions
         actions += self._note_absent(read)
         lane = self.lanes[read.lane]
+        first_live = lane.window.first_live(now_s)
         for batch in read.batches:
             cost_bytes = credit_cost_bytes(batch)
             number = Ranges(((batch.seq, batch.seq),))
@@ -216,7 +217,7 @@ class Ledger:
                 self._wanted_bytes = cost_bytes
                 break
             self.used_bytes += cost_bytes
-            self._charge(batch, cost_bytes, lane.window.first_live(now_s))
+            self._charge(batch, cost_bytes, first_live)
             lane.pending = lane.pending.difference(number)
             lane.in_flight = lane.in_flight.union(number)
             actions.append(SendFrame(batch))

@@ -50,6 +50,7 @@ def skab_table(rows: int) -> Table:
 def _existing(name: str) -> Path:
     path = DATA / name
     if not path.is_file():
+        # The data is not the project's to hold: a clone stands without it, also under STRICT.
         pytest.skip(f"recorded data {name} is not beside the checkout")
     return path
 
