@@ -13,6 +13,7 @@ pytestmark = pytest.mark.needs_browser
 GAS = "kaduna/sensor/gas-n1/ch4_pct"
 GAPPY = "kaduna/sensor/gas-n2/ch4_pct"
 WARM = "kaduna/sensor/gas-n1/temp_c"
+UNSEEN_LIVE = "kaduna/worker/worker-01/heart_rate_bpm"  # an analyst is shown no worker
 WORDS = "kaduna/equipment/pump-1/status"
 Look = Callable[..., Page]
 
@@ -37,6 +38,16 @@ def test_draws_every_sample_of_a_short_range(looking_as: Look) -> None:
     page = looking_as("analyst", f"#view=trends&series={GAS}")
     drawn(page, "every sample")
     page.see(".plot canvas")
+
+
+def test_a_unit_that_comes_with_the_answer_is_drawn_however_rarely_the_page_is_painted(
+    page: Page, looking_as: Look
+) -> None:
+    page.paint_late()
+    looking_as("analyst", f"#view=trends&series={UNSEEN_LIVE}")
+    drawn(page, "every sample", UNSEEN_LIVE)
+    page.see(".plot canvas")
+    assert not [each for each in page.complaints() if "Uncaught" in each]
 
 
 def test_draws_long_ranges_in_steps_with_a_band(site: StagedSite, looking_as: Look) -> None:

@@ -87,6 +87,15 @@ class Page:
         wish = {"name": "prefers-color-scheme", "value": "dark"}
         self._devtools("Emulation.setEmulatedMedia", {"features": [wish]})
 
+    def paint_late(self) -> None:
+        """Be a machine too busy to paint: what the next pages do after a paint, they do late."""
+        source = """
+            const at = setTimeout;
+            requestAnimationFrame = (draw) => at(() => draw(performance.now()), 1000);
+            setTimeout = (act, ms, ...rest) => at(act, ms === 35 ? 1000 : ms, ...rest);
+        """  # 35 ms: after these Preact no longer waits for a frame
+        self._devtools("Page.addScriptToEvaluateOnNewDocument", {"source": source})
+
     def sign_in(self, username: str, password: str) -> None:
         self.see("input[name=username]").send_keys(username)
         self.see("input[name=password]").send_keys(password + Keys.ENTER)

@@ -56,6 +56,8 @@ export function Plot(props: PlotProps) {
     return () => {
       stopWheel();
       stopTouch();
+      // What was asked of it is drawn in a microtask, after this: with tracks that have no scale here.
+      made.hooks.draw = [];
       made.destroy();
       chart.current = null;
     };
