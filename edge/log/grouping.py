@@ -8,10 +8,11 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from edge.log.records import PendingBatch
+from edge.log.records import PendingBatch, PendingRecords
 from shared.codec.body import encode_body
 from shared.codec.columns import SampleColumns, columns_from_rows
 from shared.domain.samples import Value
+from shared.sync.records import encode_records
 
 # About 16 KB on the wire at 2 bytes a sample, which is 131 ms at 1 Mbit/s; and encoding one keeps
 # the interpreter's lock for less than 5 ms.
@@ -85,6 +86,25 @@ def encode_group(batches: Sequence[PendingBatch], value_types: Sequence[int]) ->
         return _encoded(batches, value_types)
     except (TypeError, OverflowError) as error:  # a column holds something that is no number
         raise ValueError(f"a row cannot be stored: {error}") from error
+
+
+def encode_pending_records(pending: PendingRecords) -> EncodedBatch:
+    """Return the batch that ``pending`` becomes: an alert shares none with what waits beside it.
+
+    Raises:
+        ValueError: if there are no records, too many, or too long ones.
+    """
+    body = encode_records(pending.records)
+    at_ms = [record.at_ms for record in pending.records]
+    return EncodedBatch(
+        n=len(pending.records),
+        t_min_ms=min(at_ms),
+        t_max_ms=max(at_ms),
+        recv_min_ms=pending.received_ms,
+        recv_max_ms=pending.received_ms,
+        sha256=hashlib.sha256(body).digest(),
+        body=body,
+    )
 
 
 def unstorable_rows(batch: PendingBatch, value_types: Sequence[int]) -> list[tuple[int, str]]:

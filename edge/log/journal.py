@@ -14,7 +14,7 @@ from typing import TypeVar, assert_never
 from edge.config import LogConfig
 from edge.errors import LogError, LogFullError
 from edge.log.facts import NO_VIEW
-from edge.log.grouping import unstorable_rows
+from edge.log.grouping import encode_pending_records, unstorable_rows
 from edge.log.history import EFFORT_MAX_S, search_of
 from edge.log.opening import Opened, open_log
 from edge.log.reader import Wanted, read_batches
@@ -26,6 +26,7 @@ from edge.log.records import (
     Identity,
     LogState,
     PendingBatch,
+    PendingRecords,
     QuarantineEntry,
     RecentTail,
     SeriesSamples,
@@ -38,17 +39,20 @@ from edge.log.writer import (
     LogWriter,
     Outcome,
     QuarantineJob,
+    RecordsJob,
 )
 from shared.clock import Clock
 from shared.domain.samples import Series
 from shared.logs import get_log
 from shared.sync.frames import LANES_MAX
 from shared.sync.ranges import Ranges
+from shared.sync.records import RECORD_LANES
 
 # What may wait for the disk: some 100 s of 5,000 samples a second and about 50 MB. Beyond it
 # `append` refuses, so that the broker keeps what comes and not our memory.
 SAMPLES_WAITING_MAX = 500_000
 BATCHES_WAITING_MAX = 50_000
+RECORDS_WAITING_MAX = 10_000  # calls; some 10 MB
 QUARANTINE_WAITING_MAX = 1_000  # entries; a flood of rubbish must not take the memory either
 
 ResultT = TypeVar("ResultT")
@@ -71,6 +75,7 @@ class Journal:
         self._callbacks: list[Callable[[Committed], None]] = []
         self._samples_waiting = 0
         self._batches_waiting = 0
+        self._records_waiting = 0
         self._quarantine_waiting = 0
         self._reading = ThreadPoolExecutor(max_workers=1, thread_name_prefix="log-reader")
         self._writer = LogWriter(self._store, clock, self._answered)
@@ -112,6 +117,24 @@ class Journal:
         )
         self._samples_waiting += samples
         self._batches_waiting += 1
+        return await future
+
+    async def append_records(self, pending: PendingRecords) -> Committed:
+        """Store records in an urgent lane; they are on disk when this returns.
+
+        They pass all samples that wait. A cancelled call may still be stored.
+
+        Raises:
+            LogFullError: too many wait, or the disk is full. LogError: the disk failed, or the log
+                is closed. ValueError: they are not what they must be. Nothing of them is stored.
+        """
+        if pending.lane not in RECORD_LANES:
+            raise ValueError(f"lane must be one of {sorted(RECORD_LANES)}, got {pending.lane}")
+        if self._records_waiting >= RECORDS_WAITING_MAX:
+            raise LogFullError(f"{self._records_waiting} calls with records wait for the disk")
+        future: asyncio.Future[Committed] = asyncio.get_running_loop().create_future()
+        self._writer.submit(RecordsJob(pending.lane, encode_pending_records(pending), future))
+        self._records_waiting += 1
         return await future
 
     def unstorable(self, batch: PendingBatch) -> list[tuple[int, str]]:
@@ -273,6 +296,8 @@ class Journal:
             case AppendJob(batch=batch):
                 self._samples_waiting -= len(batch.series_ix)
                 self._batches_waiting -= 1
+            case RecordsJob():
+                self._records_waiting -= 1
             case QuarantineJob(entries=entries):
                 self._quarantine_waiting -= len(entries)
             case CallJob():

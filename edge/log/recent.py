@@ -27,6 +27,9 @@ _ITEM_BYTES = 8
 _COMPRESSION_LEVEL = 1  # the bytes live for a minute; higher levels gain 3 % for twice the time
 
 
+NOTHING_SEEN: Columns = np.zeros((_COLUMNS, 0), np.int64)
+
+
 def columns_of(seen: Sequence[tuple[int, int, int]]) -> Columns:
     """Return the messages as columns.
 
@@ -71,4 +74,4 @@ def decode_tail(encoded: bytes) -> Columns:
 
 def merge_tails(parts: Sequence[Columns]) -> Columns:
     """Return the messages of all parts in order; no parts give no messages."""
-    return np.concatenate([np.zeros((_COLUMNS, 0), np.int64), *parts], axis=1)
+    return np.concatenate([NOTHING_SEEN, *parts], axis=1)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from shared.domain.samples import Series, Value
 from shared.sync.ranges import Ranges
+from shared.sync.records import KnownRecord
 
 TELEMETRY_LANE = 2
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
@@ -36,6 +37,15 @@ class PendingBatch:
     lane: int = TELEMETRY_LANE
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingRecords:
+    """Records that must become durable together in an urgent lane, in their order."""
+
+    lane: int
+    records: tuple[KnownRecord, ...]
+    received_ms: int  # edge time
+
+
 @dataclass(frozen=True, slots=True)
 class Committed:
     """What one group commit made durable; last_seq < first_seq when it held no samples."""
@@ -47,9 +57,10 @@ class Committed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredBatch:
-    """One batch as it stands in the log; ``body`` is `shared.codec` bytes, checked on reading.
+    """One batch as it stands in the log; ``body`` is checked on reading.
 
-    It uses no series numbered above ``series_count``; all of these are as durable as it is.
+    Its bytes are `shared.codec`'s, or in an urgent lane those of `shared.sync.records`. It uses no
+    series numbered above ``series_count``; all of these are as durable as it is.
     """
 
     lane: int

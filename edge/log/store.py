@@ -14,15 +14,15 @@ from edge.config import LogConfig
 from edge.errors import LogError, LogFullError
 from edge.log.ballast import FREE_SPACE_FLOOR_BYTES, Ballast
 from edge.log.certain import Certain
+from edge.log.commit_group import encoded_group, refused
 from edge.log.facts import NO_VIEW, LaneView
-from edge.log.grouping import EncodedBatch, encode_group
 from edge.log.lane import LaneLog, Workshop
 from edge.log.quarantine import Quarantine
-from edge.log.recent import Columns, columns_of, merge_tails
+from edge.log.recent import NOTHING_SEEN
 from edge.log.records import LaneState, LogState, LostRange
 from edge.log.recovery import Site, begin_newest, recover_lane
 from edge.log.retention import Limits, effective_segment_size_bytes, refusal, removable
-from edge.log.writer import AppendJob, CallJob, Outcome, QuarantineJob
+from edge.log.writer import AppendJob, CallJob, Outcome, QuarantineJob, RecordsJob
 from shared.logs import get_log
 from shared.sync.ranges import Ranges
 
@@ -88,12 +88,20 @@ class Store:
             outcomes.extend(self._commit_lane(lane, list(group)))
         return outcomes
 
+    def commit_records(self, jobs: Sequence[RecordsJob]) -> list[Outcome]:
+        """Store records, one transaction for each lane; return an answer to each job."""
+        outcomes: list[Outcome] = []
+        by_lane = sorted(jobs, key=attrgetter("lane"))
+        for lane, group in groupby(by_lane, key=attrgetter("lane")):
+            outcomes.extend(self._commit_records(lane, list(group)))
+        return outcomes
+
     def quarantine(self, jobs: Sequence[QuarantineJob]) -> list[Outcome]:
         """Store entries in one transaction; return an answer to each job."""
         try:
             self._quarantine.add([entry for job in jobs for entry in job.entries])
         except (LogError, ValueError) as error:
-            return [Outcome(job, error=_copy_of(error)) for job in jobs]
+            return refused(jobs, error)
         self._publish(())
         return [Outcome(job) for job in jobs]
 
@@ -164,8 +172,8 @@ class Store:
             self._refuse_if_full()
             log = self._lane(lane)
         except LogError as error:
-            return [Outcome(job, error=_copy_of(error)) for job in jobs]
-        group = _encoded(jobs, self._catalogue.value_types)
+            return refused(jobs, error)
+        group = encoded_group(jobs, self._catalogue.value_types)
         if not group.jobs:
             return list(group.refused)
         try:
@@ -178,10 +186,26 @@ class Store:
         except LogError as error:
             if not isinstance(error, LogFullError):
                 self._mark_broken(lane, error)
-            return [*group.refused, *(Outcome(job, error=_copy_of(error)) for job in group.jobs)]
+            return [*group.refused, *refused(group.jobs, error)]
         self._copy_series()
         self._publish((lane,))
         return [*group.refused, *(Outcome(job, result=committed) for job in group.jobs)]
+
+    def _commit_records(self, lane: int, jobs: Sequence[RecordsJob]) -> list[Outcome]:
+        try:
+            self._refuse_if_full()
+            log = self._lane(lane)
+        except LogError as error:
+            return refused(jobs, error)
+        try:
+            batches = [job.batch for job in jobs]
+            committed = log.commit(batches, NOTHING_SEEN, series_count=0, source_count=0)
+        except LogError as error:
+            if not isinstance(error, LogFullError):
+                self._mark_broken(lane, error)
+            return refused(jobs, error)
+        self._publish((lane,))
+        return [Outcome(job, result=committed) for job in jobs]
 
     def _copy_series(self) -> None:
         """Keep the second copy of the catalogue up to date, before anyone uses a new number."""
@@ -337,44 +361,3 @@ class Store:
             quarantine_entries=counts.entries,
             quarantine_bytes=counts.size_bytes,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """Jobs that are stored together, and the answers to those that cannot be stored at all."""
-
-    jobs: Sequence[AppendJob]
-    batches: Sequence[EncodedBatch]
-    seen: Columns
-    refused: Sequence[Outcome] = ()
-
-
-def _encoded(jobs: Sequence[AppendJob], value_types: Sequence[int]) -> _Group:
-    try:
-        return _together(jobs, value_types)
-    except ValueError:
-        pass  # one of them is at fault: find out which, and let the others through
-    alone: list[_Group] = []
-    refused: list[Outcome] = []
-    for job in jobs:
-        try:
-            alone.append(_together([job], value_types))
-        except ValueError as error:
-            refused.append(Outcome(job, error=error))
-    return _Group(
-        jobs=[job for group in alone for job in group.jobs],
-        batches=[batch for group in alone for batch in group.batches],
-        seen=merge_tails([group.seen for group in alone]),
-        refused=refused,
-    )
-
-
-def _together(jobs: Sequence[AppendJob], value_types: Sequence[int]) -> _Group:
-    batches = encode_group([job.batch for job in jobs], value_types)
-    seen = merge_tails([columns_of(job.batch.seen) for job in jobs if job.batch.seen])
-    return _Group(jobs, batches, seen)
-
-
-def _copy_of(error: LogError | ValueError) -> LogError | ValueError:
-    """Return the same error anew: one exception must not be raised in several tasks."""
-    return type(error)(str(error))

@@ -11,9 +11,10 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from edge.errors import LogError
+from edge.log.grouping import EncodedBatch
 from edge.log.records import Committed, PendingBatch, QuarantineEntry
 from shared.clock import Clock
 from shared.logs import get_log
@@ -41,6 +42,15 @@ class AppendJob:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordsJob:
+    """Records of an urgent lane; they are stored before any samples that wait."""
+
+    lane: int
+    batch: EncodedBatch
+    future: asyncio.Future[Committed]
+
+
+@dataclass(frozen=True, slots=True)
 class QuarantineJob:
     """Messages that were not accepted."""
 
@@ -60,7 +70,16 @@ class StopJob:
     """The last job: what was given before it is done, nothing comes after it."""
 
 
-Job = AppendJob | QuarantineJob | CallJob
+Job = AppendJob | RecordsJob | QuarantineJob | CallJob
+
+
+class Group(NamedTuple):
+    """Jobs taken together, by what is to be done with them."""
+
+    appends: list[AppendJob]
+    records: list[RecordsJob]
+    quarantines: list[QuarantineJob]
+    calls: list[CallJob]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +99,10 @@ class LogStore(Protocol):
 
     def commit(self, jobs: Sequence[AppendJob]) -> list[Outcome]:
         """Store a group; return an answer to each job."""
+        ...
+
+    def commit_records(self, jobs: Sequence[RecordsJob]) -> list[Outcome]:
+        """Store records; return an answer to each job."""
         ...
 
     def quarantine(self, jobs: Sequence[QuarantineJob]) -> list[Outcome]:
@@ -170,15 +193,17 @@ class LogWriter:
         while not stopping or self._waiting:
             stopping = self._gather() or stopping
             started_s = self._clock.monotonic_s()
-            appends, quarantines, calls = self._take_group()
-            if appends:
-                self._answer(self._store.commit(appends))
-            if quarantines:
-                self._answer(self._store.quarantine(quarantines))
-            for job in calls:
+            group = self._take_group()
+            if group.records:
+                self._answer(self._store.commit_records(group.records))
+            if group.appends:
+                self._answer(self._store.commit(group.appends))
+            if group.quarantines:
+                self._answer(self._store.quarantine(group.quarantines))
+            for job in group.calls:
                 self._answer([self._store.call(job)])
             self._store.maintain()
-            company = len(appends)
+            company = len(group.appends)
             if company >= COMPANY_MIN and not stopping:
                 spent_s = self._clock.monotonic_s() - started_s
                 self._stopping.wait(max(0.0, COMMIT_SPACING_S - spent_s))
@@ -197,25 +222,32 @@ class LogWriter:
         except queue.Empty:
             return stop
 
-    def _take_group(self) -> tuple[list[AppendJob], list[QuarantineJob], list[CallJob]]:
-        """Take jobs in order until a commit is full; at least one if there is any."""
-        appends: list[AppendJob] = []
-        quarantines: list[QuarantineJob] = []
-        calls: list[CallJob] = []
+    def _take_group(self) -> Group:
+        """Take jobs in order until a commit is full, at least one if there is any; all records."""
+        group = Group([], self._take_records(), [], [])
         samples = 0
         while self._waiting:
             match self._waiting[0]:
                 case AppendJob() as job:
                     samples += len(job.batch.series_ix)
-                    if appends and samples > SAMPLES_PER_COMMIT_MAX:
+                    if group.appends and samples > SAMPLES_PER_COMMIT_MAX:
                         break
-                    appends.append(job)
+                    group.appends.append(job)
                 case QuarantineJob() as job:
-                    quarantines.append(job)
+                    group.quarantines.append(job)
                 case CallJob() as job:
-                    calls.append(job)
+                    group.calls.append(job)
+                case RecordsJob():
+                    raise AssertionError("all records were taken")
             self._in_hand.append(self._waiting.popleft())
-        return appends, quarantines, calls
+        return group
+
+    def _take_records(self) -> list[RecordsJob]:
+        taken = [job for job in self._waiting if isinstance(job, RecordsJob)]
+        if taken:
+            self._waiting = deque(job for job in self._waiting if not isinstance(job, RecordsJob))
+            self._in_hand.extend(taken)
+        return taken
 
     def _answer(self, outcomes: Sequence[Outcome]) -> None:
         answered = {id(outcome.job) for outcome in outcomes}

@@ -11,10 +11,12 @@ import pytest
 import central.inbox.acceptor as listener
 import central.inbox.states as inbox
 import edge.uplink.states as uplink
-from shared.sync import frames
+from shared.sync import frames, records
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "sync-protocol.md"
+WIRE_FORMAT = DOCUMENT.with_name("wire-format.md")
 FRAME_TYPES: tuple[type[msgspec.Struct], ...] = get_args(frames.Frame)
+RECORD_TYPES: tuple[type[msgspec.Struct], ...] = get_args(records.KnownRecord)
 
 
 def diagram(transitions: Mapping[StrEnum, Mapping[StrEnum, StrEnum]], first: StrEnum) -> str:
@@ -64,6 +66,11 @@ def test_diagrams_are_those_of_the_tables(
 @pytest.mark.parametrize("frame", FRAME_TYPES, ids=lambda frame: frame.__name__)
 def test_every_frame_is_described_with_its_fields(frame: type[msgspec.Struct]) -> None:
     assert frame_row(frame) in DOCUMENT.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("record", RECORD_TYPES, ids=lambda record: record.__name__)
+def test_every_record_is_described_with_its_fields(record: type[msgspec.Struct]) -> None:
+    assert frame_row(record) in WIRE_FORMAT.read_text(encoding="utf-8")
 
 
 def test_every_code_is_explained() -> None:

@@ -15,6 +15,7 @@ from shared.clock import Clock, SystemClock
 from shared.codec.body import decode_body
 from shared.domain.samples import Series, Value, ValueType
 from shared.ids import SeriesName
+from shared.sync.records import GapRecord
 
 SITE = "kaduna"
 EDGE_ID = "edge-1"
@@ -55,6 +56,20 @@ def make_batch(
         new_sources=(SOURCE_1,),
         seen=seen,
         lane=lane,
+    )
+
+
+def make_gap(first_seq: int = 1, last_seq: int = 1) -> GapRecord:
+    """Return a record of telemetry that was lost."""
+    return GapRecord(
+        lane=TELEMETRY_LANE,
+        first_seq=first_seq,
+        last_seq=last_seq,
+        samples=60,
+        t_min_ms=T0_MS,
+        t_max_ms=T0_MS + 59_000,
+        reason="disk_full",
+        at_ms=T0_MS + 60_000,
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from edge.log.records import Committed
-from edge.log.writer import AppendJob, CallJob, Outcome, QuarantineJob
+from edge.log.writer import AppendJob, CallJob, Outcome, QuarantineJob, RecordsJob
 
 
 @dataclass
@@ -15,6 +15,7 @@ class SlowStore:
     entered: threading.Event = field(default_factory=threading.Event)
     gate: threading.Event = field(default_factory=threading.Event)
     groups: list[int] = field(default_factory=list[int])
+    done: list[str] = field(default_factory=list[str])
     failure: Exception | None = None
     closed: bool = False
 
@@ -24,7 +25,12 @@ class SlowStore:
         if self.failure is not None:
             raise self.failure
         self.groups.append(len(jobs))
+        self.done.append("samples")
         return [Outcome(job, result=Committed(2, 1, len(self.groups))) for job in jobs]
+
+    def commit_records(self, jobs: Sequence[RecordsJob]) -> list[Outcome]:
+        self.done.append("records")
+        return [Outcome(job, result=Committed(job.lane, 1, len(jobs))) for job in jobs]
 
     def quarantine(self, jobs: Sequence[QuarantineJob]) -> list[Outcome]:
         return [Outcome(job) for job in jobs]

@@ -7,10 +7,11 @@ import pytest
 
 from edge.errors import LogError
 from edge.log import writer as writer_module
-from edge.log.records import Committed
-from edge.log.writer import AppendJob, CallJob, LogWriter, Outcome
+from edge.log.grouping import encode_pending_records
+from edge.log.records import Committed, PendingRecords
+from edge.log.writer import AppendJob, CallJob, LogWriter, Outcome, RecordsJob
 from shared.clock import SystemClock
-from tests.support.edge_log import make_batch
+from tests.support.edge_log import T0_MS, make_batch, make_gap
 from tests.support.slow_store import SlowStore
 
 
@@ -29,6 +30,12 @@ class Harness:
     def append(self, *values: float) -> asyncio.Future[Committed]:
         future: asyncio.Future[Committed] = asyncio.get_running_loop().create_future()
         self.writer.submit(AppendJob(make_batch(*values), 1, 1, future))
+        return future
+
+    def records(self) -> asyncio.Future[Committed]:
+        future: asyncio.Future[Committed] = asyncio.get_running_loop().create_future()
+        pending = PendingRecords(lane=1, records=(make_gap(),), received_ms=T0_MS)
+        self.writer.submit(RecordsJob(1, encode_pending_records(pending), future))
         return future
 
 
@@ -54,6 +61,19 @@ async def test_a_group_has_a_largest_size(monkeypatch: pytest.MonkeyPatch) -> No
     await asyncio.wait(futures)
     await harness.writer.stop()
     assert harness.store.groups == [1, 2, 1]  # 11; 4 and 6; 1
+
+
+async def test_records_pass_all_samples_that_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_module, "SAMPLES_PER_COMMIT_MAX", 1)
+    harness = Harness()
+    futures = [harness.append(1.0)]
+    await asyncio.to_thread(harness.store.entered.wait, 10.0)
+    futures += [harness.append(1.0) for _ in range(3)]
+    futures.append(harness.records())
+    harness.store.gate.set()
+    await asyncio.wait(futures)
+    await harness.writer.stop()
+    assert harness.store.done == ["samples", "records", "samples", "samples", "samples"]
 
 
 async def test_stop_does_what_was_handed_over_and_closes() -> None:
