@@ -1,11 +1,12 @@
 """Configuration of the edge, parsed once into frozen sections. Every key carries its unit."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, IPvAnyNetwork, StringConstraints
+from pydantic import Field, IPvAnyNetwork, StringConstraints, model_validator
 
 from shared.configuration import Section
+from shared.sync.records import Severity
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -47,6 +48,41 @@ class LogConfig(Section):
     quarantine_entries_max: Annotated[int, Field(ge=1)] = 10_000
     quarantine_size_max_bytes: Annotated[int, Field(ge=65_536)] = 67_108_864
     quarantine_payload_max_bytes: Annotated[int, Field(ge=256)] = 65_536
+
+
+class ThresholdConfig(Section):
+    """One rule: an alert when a metric of any asset reaches a limit."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+    metric: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+    raise_at: Annotated[float, Field(allow_inf_nan=False)]
+    clear_below: Annotated[float, Field(allow_inf_nan=False)] | None = None  # default: raise_at
+    severity: Severity = Severity.HIGH
+
+    @model_validator(mode="after")
+    def _clears_below_where_it_raises(self) -> Self:
+        if self.clear_below is not None and self.clear_below > self.raise_at:
+            raise ValueError("clear_below must not exceed raise_at")
+        return self
+
+
+METHANE = ThresholdConfig(
+    name="methane_high", metric="ch4_pct", raise_at=1.5, severity=Severity.CRITICAL
+)
+
+
+class AlarmsConfig(Section):
+    """Which values raise alerts."""
+
+    thresholds: Annotated[tuple[ThresholdConfig, ...], Field(max_length=1_000)] = (METHANE,)
+
+    @model_validator(mode="after")
+    def _names_are_different(self) -> Self:
+        names = [rule.name for rule in self.thresholds]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"thresholds: two rules are named {twice[0]!r}")
+        return self
 
 
 class UplinkConfig(Section):
@@ -100,6 +136,7 @@ class EdgeConfig(Section):
     mqtt: MqttConfig = MqttConfig()
     ingest: IngestConfig = IngestConfig()
     log: LogConfig = LogConfig()
+    alarms: AlarmsConfig = AlarmsConfig()
     uplink: UplinkConfig = UplinkConfig()
     api: ApiConfig = ApiConfig()
     public_urls: PublicUrls = PublicUrls()

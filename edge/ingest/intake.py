@@ -1,8 +1,9 @@
 """From messages to the log: the work loop of ingest. Owns order, backpressure and the promise.
 
-The promise: a message is acknowledged only after everything it produced is on disk, refusals first,
-samples second. In that order a crash between the two makes a refusal appear twice at worst; in the
-other order its redelivery would be taken for a duplicate and the refusal would be lost.
+The promise: a message is acknowledged only after everything it produced is on disk: refusals first,
+then alerts, samples last. In that order a crash in between makes a refusal appear twice at worst,
+and an alert is known by its id; in the other order the redelivery would be taken for a duplicate,
+and refusal and alert would be lost.
 
 Messages are judged in arrival order into a group; groups are committed one after the other, so
 that acknowledgements leave in the order of arrival. What a full log refuses is tried again for ever
@@ -29,6 +30,7 @@ from edge.log.records import Committed, PendingBatch, QuarantineEntry
 from edge.metrics import EdgeMetrics
 from shared.clock import Clock
 from shared.logs import get_log
+from shared.sync.records import AlertRecord
 
 # Judging stops here and waits for the disk. All of it fits well into the window of `seen.py`.
 JUDGED_SAMPLES_MAX: Final = 50_000
@@ -69,6 +71,26 @@ class SampleLog(Protocol):
         ...
 
 
+class SampleWatch(Protocol):
+    """Who looks at samples before they are stored: the rules that raise alerts."""
+
+    def judge(self, batch: PendingBatch) -> Sequence[AlertRecord]:
+        """Return the alerts that change by these samples, raised or cleared."""
+        ...
+
+    async def store(self, records: Sequence[AlertRecord]) -> None:
+        """Make them durable; LogError when it cannot, and then it is asked again."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CommitHooks:
+    """Who sees each batch: ``watch`` before it is stored, ``committed`` when it is durable."""
+
+    watch: SampleWatch
+    committed: Callable[[PendingBatch], None]
+
+
 @dataclass(frozen=True, slots=True)
 class Load:
     """What has been read and is not durable yet."""
@@ -96,7 +118,7 @@ class Intake:
         linger_s: float,
         clock: Clock,
         metrics: EdgeMetrics,
-        committed: Callable[[PendingBatch], None],
+        hooks: CommitHooks,
     ) -> None:
         self._admission = admission
         self._log = log
@@ -104,7 +126,7 @@ class Intake:
         self._clock = clock
         self._metrics = metrics
         self._counts = metrics.ingest
-        self._committed = committed
+        self._hooks = hooks
         self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
         self._arrived = asyncio.Event()
@@ -292,6 +314,9 @@ class Intake:
             await self._persist("quarantine", lambda: self._log.quarantine(entries))
         batch = group.batch(*self._admission.catalogue.take_new())
         if batch is not None:
+            alerts = self._hooks.watch.judge(batch)
+            if alerts:
+                await self._persist("alerts", lambda: self._hooks.watch.store(alerts))
             batch = await self._append(batch)
         now_s = self._clock.monotonic_s()
         self._counts.commits += 1
@@ -301,7 +326,7 @@ class Intake:
         self._metrics.commit_messages.observe(group.messages)
         if batch is not None:
             self._counts.values += len(batch.series_ix)
-            self._committed(batch)
+            self._hooks.committed(batch)
 
     async def _append(self, batch: PendingBatch) -> PendingBatch:
         """Store ``batch`` and return what was stored.

@@ -5,19 +5,22 @@ learns after the commit, the uplink reads the log.
 """
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 from uuid import uuid4
 
+from edge.alarms.book import AlarmBook
+from edge.alarms.rules import ThresholdRule
+from edge.alarms.watch import AlarmWatch
 from edge.api.server import EdgeApi, EdgeSources
-from edge.config import EdgeConfig, IngestConfig
+from edge.config import EdgeConfig, IngestConfig, ThresholdConfig
 from edge.ingest.admission import Admission
 from edge.ingest.broker_refusals import refused_by_broker
 from edge.ingest.clock_doubt import ClockDoubt
 from edge.ingest.decoded import DecodeLimits
-from edge.ingest.intake import Intake
+from edge.ingest.intake import CommitHooks, Intake
 from edge.ingest.mqtt import MqttReader
 from edge.ingest.quality import Judge, TimeLimits
 from edge.ingest.restore import IngestState, restore_ingest
@@ -27,6 +30,7 @@ from edge.log.journal import Journal
 from edge.log.records import PendingBatch
 from edge.metrics import EdgeMetrics
 from edge.runtime.gauges import (
+    register_alarms,
     register_broker,
     register_clock,
     register_ingest,
@@ -42,6 +46,7 @@ from edge.uplink.framing import Installation
 from edge.uplink.link import LinkState
 from edge.uplink.pump import Uplink
 from shared.clock import Clock
+from shared.domain.samples import NO_BOUND_MS
 from shared.ids import Kind
 from shared.version import installed_version
 
@@ -58,6 +63,7 @@ class EdgeParts:
     metrics: EdgeMetrics
     journal: Journal
     snapshot: LiveSnapshot
+    watch: AlarmWatch
     intake: Intake
     doubt: ClockDoubt
     reader: MqttReader
@@ -83,13 +89,14 @@ def assemble(config: EdgeConfig, journal: Journal, newest: NewestPart, clock: Cl
     now_ms = max(clock.utc_ms(), doubt.recorded_ms)  # nothing in the log came later
     recent = _recent(journal, newest.rows, now_ms)
     state = _restored(config, journal, newest, now_ms)
+    watch = _watch(config, journal, recent, clock)
     intake = Intake(
         admission=_admission(config, state, snapshot, metrics, doubt),
         log=journal,
         linger_s=config.ingest.linger_ms / _MS,
         clock=clock,
         metrics=metrics,
-        committed=lambda batch: show(batch, snapshot, recent),
+        hooks=CommitHooks(watch, lambda batch: show(batch, snapshot, recent)),
     )
     reader = MqttReader(
         config,
@@ -112,7 +119,19 @@ def assemble(config: EdgeConfig, journal: Journal, newest: NewestPart, clock: Cl
         readiness={"log": log_readiness(intake, journal), "broker": broker_readiness(reader)},
     )
     api = EdgeApi(config, sources, clock)
-    parts = EdgeParts(config, clock, metrics, journal, snapshot, intake, doubt, reader, uplink, api)
+    parts = EdgeParts(
+        config=config,
+        clock=clock,
+        metrics=metrics,
+        journal=journal,
+        snapshot=snapshot,
+        watch=watch,
+        intake=intake,
+        doubt=doubt,
+        reader=reader,
+        uplink=uplink,
+        api=api,
+    )
     _register(parts, broker_refused)
     return parts
 
@@ -121,9 +140,39 @@ def _register(parts: EdgeParts, broker_refused: Callable[[], Mapping[str, int]])
     register_process(parts.metrics)
     register_clock(parts.metrics, parts.doubt, parts.clock)
     register_ingest(parts.metrics, parts.intake, parts.reader, parts.snapshot)
+    register_alarms(parts.metrics, parts.watch)
     register_log(parts.metrics, parts.journal, parts.clock)
     register_broker(parts.metrics, broker_refused)
     register_link(parts.metrics, lambda: parts.link)
+
+
+def _watch(config: EdgeConfig, journal: Journal, recent: RecentSamples, clock: Clock) -> AlarmWatch:
+    def context(series_ix: int, since_ms: int) -> Iterator[tuple[int, float]]:
+        excerpt = recent.excerpt(series_ix, start_ms=since_ms, end_ms=NO_BOUND_MS)
+        for ts_ms, value in zip(*excerpt.columns(), strict=True):
+            if not isinstance(value, str):
+                yield ts_ms, float(value)
+
+    book = AlarmBook(
+        map(_rule, config.alarms.thresholds),
+        site=config.site,
+        edge_id=config.edge_id,
+        context=context,
+    )
+    for series_ix, series in journal.series:
+        book.watch(series_ix, series)
+    return AlarmWatch(book, journal, config.state_dir, clock)
+
+
+def _rule(threshold: ThresholdConfig) -> ThresholdRule:
+    clear_below = threshold.clear_below
+    return ThresholdRule(
+        name=threshold.name,
+        metric=threshold.metric,
+        raise_at=threshold.raise_at,
+        clear_below=threshold.raise_at if clear_below is None else clear_below,
+        severity=threshold.severity,
+    )
 
 
 def _doubt(config: EdgeConfig, newest: NewestPart) -> ClockDoubt:

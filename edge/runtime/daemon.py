@@ -76,6 +76,7 @@ class EdgeDaemon:
         )
         try:
             parts = assemble(self._config, journal, await self._newest(journal), self._clock)
+            await self._restore_alarms(parts)
             await self._work(parts)
         except BaseException:
             self._enter(Signal.FAULT)
@@ -94,6 +95,13 @@ class EdgeDaemon:
             # The page starts empty then; the log itself decides whether it can go on.
             self._report.warning("newest values cannot be read from the log", error=str(error))
             return NewestPart()
+
+    async def _restore_alarms(self, parts: EdgeParts) -> None:
+        try:
+            await parts.watch.restore()
+        except LogError as error:
+            # An alert that stands is raised anew by its next sample: no reason to stay down.
+            self._report.error("alerts cannot be restored from the log", error=str(error))
 
     async def _work(self, parts: EdgeParts) -> None:
         parts.intake.on_beat(self._notifier.beat)

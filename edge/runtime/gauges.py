@@ -5,6 +5,7 @@ from functools import partial
 
 from prometheus_client import GCCollector, PlatformCollector, ProcessCollector
 
+from edge.alarms.watch import AlarmWatch
 from edge.ingest.clock_doubt import ClockDoubt
 from edge.ingest.intake import Intake
 from edge.ingest.mqtt import LinkStage as BrokerStage
@@ -15,6 +16,7 @@ from edge.log.records import LaneState
 from edge.metrics import EdgeMetrics
 from edge.uplink.link import LinkStage, LinkState
 from shared.clock import Clock
+from shared.sync.records import Severity
 
 _MILLISECONDS = 1000.0
 
@@ -62,6 +64,22 @@ def register_ingest(
         lambda: metrics.ingest.last_commit_ms / _MILLISECONDS,
     )
     metrics.gauge("series", "Series in the catalogue", lambda: snapshot.series_count)
+
+
+def register_alarms(metrics: EdgeMetrics, watch: AlarmWatch) -> None:
+    """Export how many alerts stand and how many came and went."""
+    metrics.family(
+        "alerts_active",
+        "Alerts that stand, by severity",
+        ("severity",),
+        lambda: {(each.value,): float(_count(watch, each)) for each in Severity},
+    )
+    metrics.gauge("alerts_raised", "Alerts raised since the start", lambda: watch.raised)
+    metrics.gauge("alerts_cleared", "Alerts cleared since the start", lambda: watch.cleared)
+
+
+def _count(watch: AlarmWatch, severity: Severity) -> int:
+    return sum(alert.severity is severity for alert in watch.book.active)
 
 
 def register_broker(metrics: EdgeMetrics, refused: Callable[[], Mapping[str, int]]) -> None:

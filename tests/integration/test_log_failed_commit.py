@@ -11,7 +11,7 @@ import pytest
 from edge.errors import LogError
 from edge.ingest import intake as intake_module
 from edge.ingest.admission import Admission
-from edge.ingest.intake import Intake
+from edge.ingest.intake import CommitHooks, Intake
 from edge.ingest.quality import Judge
 from edge.ingest.restore import restore_ingest
 from edge.log import store as store_module
@@ -28,7 +28,15 @@ from tests.support.edge_log import (
     values_of,
 )
 from tests.support.failing_disk import BROKEN, FailingDisk, failing_disk
-from tests.support.ingest_bench import LIMITS, NO_DOUBT, SITE, TIMES, message, sample
+from tests.support.ingest_bench import (
+    LIMITS,
+    NO_DOUBT,
+    SITE,
+    TIMES,
+    NobodyWatches,
+    message,
+    sample,
+)
 
 
 @pytest.fixture
@@ -119,7 +127,7 @@ async def ingesting(journal: Journal) -> AsyncGenerator[Intake]:
         linger_s=0.0,
         clock=clock,
         metrics=metrics,
-        committed=lambda _: None,
+        hooks=CommitHooks(NobodyWatches(), lambda _: None),
     )
     async with asyncio.TaskGroup() as group:
         running = group.create_task(intake.run())

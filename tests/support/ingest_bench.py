@@ -12,13 +12,14 @@ import numpy as np
 from edge.ingest.admission import Admission
 from edge.ingest.clock_doubt import ClockDoubt
 from edge.ingest.decoded import DecodeLimits
-from edge.ingest.intake import Intake
+from edge.ingest.intake import CommitHooks, Intake, SampleWatch
 from edge.ingest.quality import Judge, TimeLimits
 from edge.ingest.restore import restore_ingest
 from edge.ingest.seen import SeenWindow
 from edge.ingest.wire import Publish
 from edge.log.records import PendingBatch, RecentTail
 from edge.metrics import EdgeMetrics, IngestCounts
+from shared.sync.records import AlertRecord
 from tests.support.clocks import HandClock
 from tests.support.intake_log import IntakeLog
 
@@ -71,6 +72,16 @@ class IngestLife:
             await self.intake.flush()
 
 
+class NobodyWatches:
+    """No rules."""
+
+    def judge(self, batch: PendingBatch) -> Sequence[AlertRecord]:
+        return ()
+
+    async def store(self, records: Sequence[AlertRecord]) -> None:
+        raise AssertionError("nobody made alerts")
+
+
 @asynccontextmanager
 async def ingest_life(
     log: IntakeLog,
@@ -79,6 +90,7 @@ async def ingest_life(
     series_max: int = 1_000,
     linger_s: float = 0.0,
     seen: SeenWindow | None = None,
+    watch: SampleWatch | None = None,
 ) -> AsyncGenerator[IngestLife]:
     """Run an intake on what ``log`` holds; the end of the context kills it where it stands."""
     clock = clock or HandClock()
@@ -102,7 +114,7 @@ async def ingest_life(
         linger_s=linger_s,
         clock=clock,
         metrics=metrics,
-        committed=committed.append,
+        hooks=CommitHooks(watch or NobodyWatches(), committed.append),
     )
     life = IngestLife(log, clock, intake, metrics.ingest, committed=committed)
     async with asyncio.TaskGroup() as group:

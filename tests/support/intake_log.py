@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from edge.errors import LogError
-from edge.log.records import Committed, PendingBatch, QuarantineEntry
+from edge.log.records import Committed, PendingBatch, PendingRecords, QuarantineEntry
 from shared.domain.samples import Series, Value
+from shared.sync.records import KnownRecord
 
 RECENT_MAX = 250_000
 Row = tuple[int, int, Value, int]  # series number, ts_ms, value, quality
@@ -20,6 +21,7 @@ class IntakeLog:
     sources: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
     recent: list[tuple[int, int, int]] = field(default_factory=list[tuple[int, int, int]])
     rows: list[Row] = field(default_factory=list[Row])
+    records: list[KnownRecord] = field(default_factory=list[KnownRecord])
     quarantined: list[QuarantineEntry] = field(default_factory=list[QuarantineEntry])
     failures: list[LogError] = field(default_factory=list[LogError])
     commits: list[str] = field(default_factory=list[str])
@@ -52,6 +54,11 @@ class IntakeLog:
     async def quarantine(self, entries: Sequence[QuarantineEntry]) -> None:
         await self._pass("quarantine")
         self.quarantined.extend(entries)
+
+    async def append_records(self, pending: PendingRecords) -> Committed:
+        await self._pass("records")
+        self.records.extend(pending.records)
+        return Committed(pending.lane, len(self.records), len(self.records))
 
     async def _pass(self, what: str) -> None:
         if self.gate is not None:

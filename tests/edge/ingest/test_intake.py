@@ -1,6 +1,7 @@
 """The promise of ingest: acknowledged only when durable, in order, whatever the log does."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -8,11 +9,28 @@ import pytest
 from edge.errors import LogError, LogFullError
 from edge.ingest import intake as intake_module
 from edge.ingest.seen import SeenWindow
+from edge.log.records import PendingBatch, PendingRecords
 from shared.domain.samples import Quality
+from shared.sync.records import AlertRecord
+from tests.support.alerts import make_alert
 from tests.support.ingest_bench import GAS, ingest_life, message, sample, turn
 from tests.support.intake_log import IntakeLog
 
 T0_MS = 1_700_000_000_000
+
+
+class MethaneWatch:
+    """Makes one alert for each value above 1.5."""
+
+    def __init__(self, log: IntakeLog) -> None:
+        self._log = log
+
+    def judge(self, batch: PendingBatch) -> list[AlertRecord]:
+        return [make_alert(value) for value in batch.value if float(value) > 1.5]
+
+    async def store(self, records: Sequence[AlertRecord]) -> None:
+        pending = PendingRecords(lane=0, records=tuple(records), received_ms=T0_MS)
+        await self._log.append_records(pending)
 
 
 async def test_nothing_is_acknowledged_before_the_commit() -> None:
@@ -39,6 +57,29 @@ async def test_a_refusal_is_durable_before_the_samples_beside_it() -> None:
     assert log.values() == {"sensor/gas-1/good": [(T0_MS, 1.0)]}
     (entry,) = log.quarantined
     assert (entry.reason, entry.field) == ("bad_value", "metrics.bad")
+
+
+async def test_an_alert_is_durable_before_the_samples_that_made_it() -> None:
+    # In this order a crash in between makes the samples come again; in the other it would be lost.
+    log = IntakeLog()
+    async with ingest_life(log, watch=MethaneWatch(log)) as life:
+        life.offer(message({"ts": T0_MS, "metrics": {"ch4_pct": 2, "bad": None}}, packet_id=1))
+        await life.flush()
+        assert life.acknowledged == [1]
+    assert log.commits == ["quarantine", "records", "append"]
+    assert len(log.records) == 1
+
+
+async def test_an_alert_that_the_log_refuses_is_stored_again_and_not_judged_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(intake_module, "COMMIT_RETRY_MIN_S", 0.001)
+    log = IntakeLog(failures=[LogFullError("full"), LogError("i/o")])
+    async with ingest_life(log, watch=MethaneWatch(log)) as life:
+        life.offer(message(sample(1, T0_MS, ch4_pct=2.0), packet_id=1))
+        await life.flush()
+        assert life.acknowledged == [1]
+    assert len(log.records) == 1
 
 
 async def test_many_refusals_of_one_message_share_an_entry_by_reason() -> None:
