@@ -1,6 +1,7 @@
 """From batch bodies to what is written to `sample` and `latest`. Pure: bytes in, bytes out."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,12 +9,20 @@ from numpy.typing import NDArray
 from central.errors import PoisonError
 from central.inbox.copy_rows import copy_pieces
 from central.inbox.sample_table import SampleTable, joined, table_of
-from central.store.claims import Claim, EpochKey, Poison, Prepared, SeriesMap
+from central.store.claims import (
+    Claim,
+    EpochKey,
+    PlacedRecord,
+    Poison,
+    Prepared,
+    SeriesMap,
+)
 from central.store.instants import INSTANT_MS_MAX, INSTANT_MS_MIN
 from central.store.partition_days import DAY_MS
 from shared.codec.body import decode_body
 from shared.codec.columns import SampleColumns
 from shared.errors import CodecError
+from shared.sync.records import UnknownRecord, decode_records, is_records
 
 _NO_SERIES = SeriesMap(np.empty(0, np.uint32), np.empty(0, np.int32), np.empty(0, np.uint8))
 
@@ -24,27 +33,49 @@ def prepare(claims: Sequence[Claim], maps: Mapping[EpochKey, SeriesMap]) -> Prep
     ``maps`` holds what the series numbers of each epoch mean, as far as it is known.
     """
     tables: list[SampleTable] = []
+    records: list[PlacedRecord] = []
     poison: list[Poison] = []
     for claim in claims:
         try:
+            if is_records(claim.body):
+                records += _records(claim)
+                continue
             tables.append(_unpacked(claim, maps.get(claim.key.epoch_key, _NO_SERIES)))
         except PoisonError as error:
             poison.append(Poison(claim.key, error.reason, error.detail))
         except Exception as error:  # noqa: BLE001 - the edge of one batch: it must not stop the others
             poison.append(Poison(claim.key, "internal_error", repr(error)))
-    return _written(tables, tuple(poison))
+    written = _written(tables)
+    return replace(written, poison=tuple(poison), records=tuple(records))
 
 
-def _written(tables: Sequence[SampleTable], poison: tuple[Poison, ...]) -> Prepared:
+def _records(claim: Claim) -> list[PlacedRecord]:
+    try:
+        records = decode_records(claim.body)
+    except CodecError as error:
+        raise PoisonError("bad_body", str(error)) from error
+    if len(records) != claim.n:
+        raise PoisonError("bad_count", f"n says {claim.n} records, the body has {len(records)}")
+    placed: list[PlacedRecord] = []
+    for place, record in enumerate(records):
+        if isinstance(record, UnknownRecord):
+            raise PoisonError(
+                "unknown_record", f"record {place} is of kind {record.tag}, of a later version"
+            )
+        placed.append(PlacedRecord(claim.key, place, record))
+    return placed
+
+
+def _written(tables: Sequence[SampleTable]) -> Prepared:
     if not any(table.rows for table in tables):
-        return Prepared(copy=(), rows=0, days=frozenset(), latest=(), poison=poison)
+        return Prepared(copy=(), rows=0, days=frozenset(), latest=(), poison=())
     table = joined(tables).in_order()
     return Prepared(
         copy=copy_pieces(table),
         rows=table.rows,
         days=frozenset(np.unique(table.ts_ms // DAY_MS).tolist()),
         latest=tuple(sorted(table.newest(), key=lambda row: (row.site_id, row.series_id))),
-        poison=poison,
+        poison=(),
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.domain.samples import Value
+from shared.sync.records import KnownRecord
 
 
 class EpochKey(NamedTuple):
@@ -68,6 +69,15 @@ class LatestRow:
 
 
 @dataclass(frozen=True, slots=True)
+class PlacedRecord:
+    """A record of an urgent lane and where it stood: in which batch, and at which place in it."""
+
+    key: ClaimKey
+    place: int
+    record: KnownRecord
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared:
     """Everything one unpacking transaction writes."""
 
@@ -76,6 +86,7 @@ class Prepared:
     days: frozenset[int]  # UTC days (since 1970-01-01) that the rows fall on
     latest: tuple[LatestRow, ...]
     poison: tuple[Poison, ...]
+    records: tuple[PlacedRecord, ...] = ()
 
 
 Prepare = Callable[[Sequence[Claim], Mapping[EpochKey, SeriesMap]], Prepared]

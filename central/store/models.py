@@ -138,6 +138,12 @@ class SyncBatch(Model):
             "recv_max_ms",
             postgresql_where=text("state = 'received'"),
         ),
+        Index(
+            "sync_batch_pending_urgent",
+            "lane",
+            "seq",
+            postgresql_where=text("state = 'received' AND lane < 2"),
+        ),
         {"postgresql_partition_by": "RANGE (received_at)"},
     )
     site_id: Mapped[int] = mapped_column(Integer, primary_key=True)

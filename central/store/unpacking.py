@@ -6,6 +6,7 @@ a crash of anyone at any moment a batch has either been unpacked or is there as 
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import cycle
 from typing import Any, Final
 
@@ -28,6 +29,7 @@ from central.store.instants import Instant
 from central.store.live_notice import live_payloads
 from central.store.partitions import DayPartitions, Partitioned
 from central.store.queries import load_queries
+from central.store.record_rows import RecordRows
 from central.store.text_escape import escape_text
 from shared.clock import Clock
 from shared.logs import get_log
@@ -61,6 +63,7 @@ class Unpacking:
         self._make_room_at_s = 0.0
         self._room_pause_s = PARTITION_RETRY_S
         self._claims = cycle(("claim_newest", "claim_oldest"))
+        self._records = RecordRows()
         self._maps: dict[EpochKey, SeriesMap] = {}
         self._sql = load_queries("unpack")
         self._series_sql = load_queries("series")
@@ -68,8 +71,9 @@ class Unpacking:
     async def apply_next(self, *, batches_max: int) -> Applied:
         """Unpack up to ``batches_max`` batches; empty when nothing is waiting.
 
-        By turns those that their edges have taken in last and those that came here first: what is
-        recorded now is shown at once, and no clock that runs ahead keeps the past from its turn.
+        What is urgent first. Then by turns those that their edges have taken in last and those that
+        came here first: what is recorded now is shown at once, and no clock that runs ahead keeps
+        the past from its turn.
         A batch that can never be unpacked goes to quarantine, the others of the call are applied.
 
         Raises:
@@ -78,9 +82,11 @@ class Unpacking:
         claimed: Claimed = []
         try:
             try:
-                return await self._transact(
-                    next(self._claims), {"batches_max": batches_max}, claimed
-                )
+                limit = {"batches_max": batches_max}
+                urgent = await self._transact("claim_urgent", limit, claimed)
+                if urgent:
+                    return replace(urgent, more=True)  # nobody looked behind them
+                return await self._transact(next(self._claims), limit, claimed)
             except DataRefusedError:
                 # One holds what PostgreSQL will not take: alone, each shows whether it is it.
                 return await self._apply_each([key for key, _ in claimed])
@@ -157,6 +163,7 @@ class Unpacking:
                 for piece in prepared.copy:
                     await copy.write(piece)
         await self._raise_latest(connection, prepared.latest)
+        await self._records.write(connection, prepared.records)
         await self._keep_poison(connection, prepared.poison)
         poisoned = {poison.key for poison in prepared.poison}
         applied = [claim.key for claim in claims if claim.key not in poisoned]

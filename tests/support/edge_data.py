@@ -9,6 +9,7 @@ from shared.codec.body import encode_body
 from shared.codec.columns import columns_from_rows
 from shared.domain.samples import Value, ValueType
 from shared.sync.frames import Batch, Hello, LaneExtent, SeriesEntry
+from shared.sync.records import ALERT_LANE, KnownRecord, encode_records
 
 NOW_MS = 1_795_435_200_000  # 2026-11-23T12:00Z
 LANE = 2  # telemetry
@@ -56,6 +57,11 @@ def entry(
 ) -> SeriesEntry:
     """Return one catalogue entry."""
     return SeriesEntry(ix, kind, asset_id, metric, unit, value_type)
+
+
+def record_batch(seq: int, *records: KnownRecord, lane: int = ALERT_LANE) -> Batch:
+    """Return a batch of an urgent lane."""
+    return batch_of_body(seq, encode_records(records), n=len(records), lane=lane)
 
 
 def type_of(value: Value) -> ValueType:

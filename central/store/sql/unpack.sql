@@ -1,3 +1,11 @@
+-- claim_urgent: alerts before control audit, whatever else waits; in the order of their numbers
+SELECT site_id, edge_node_id, epoch, lane, seq, received_at, n
+FROM sync_batch
+WHERE state = 'received' AND lane < 2
+ORDER BY lane, seq
+LIMIT %(batches_max)s
+FOR NO KEY UPDATE SKIP LOCKED;
+
 -- claim_oldest: oldest first; what another unpacker has in hand is skipped, not waited for
 SELECT site_id, edge_node_id, epoch, lane, seq, received_at, n
 FROM sync_batch

@@ -1,0 +1,32 @@
+-- add_revision: each change of an alert, for ever; the same again after a crash of the edge is the same
+INSERT INTO alert_revision (site_id, alert_id, revision, state, value, changed_at, detected_at,
+    context)
+VALUES (%(site_id)s, %(alert_id)s, %(revision)s, %(state)s, %(value)s, %(changed_at)s,
+    %(detected_at)s, %(context)s)
+ON CONFLICT DO NOTHING;
+
+-- raise_alert: its newest revision, in whatever order they come
+INSERT INTO alert AS a (site_id, alert_id, edge_node_id, revision, state, severity, type, message,
+    kind, asset_id, metric, unit, value, threshold, raised_at, changed_at, detected_at)
+VALUES (%(site_id)s, %(alert_id)s, %(edge_node_id)s, %(revision)s, %(state)s, %(severity)s,
+    %(type)s, %(message)s, %(kind)s, %(asset_id)s, %(metric)s, %(unit)s, %(value)s,
+    %(threshold)s, %(raised_at)s, %(changed_at)s, %(detected_at)s)
+ON CONFLICT (site_id, alert_id) DO UPDATE
+SET revision = excluded.revision, state = excluded.state, severity = excluded.severity,
+    message = excluded.message, value = excluded.value, changed_at = excluded.changed_at,
+    detected_at = excluded.detected_at
+WHERE excluded.revision > a.revision;
+
+-- add_log_gap: what an edge's log can no longer give
+INSERT INTO log_gap (site_id, edge_node_id, epoch, lane, first_seq, last_seq, samples, started_at,
+    ended_at, reason, declared_at, is_thinned)
+VALUES (%(site_id)s, %(edge_node_id)s, %(epoch)s, %(lane)s, %(first_seq)s, %(last_seq)s,
+    %(samples)s, %(started_at)s, %(ended_at)s, %(reason)s, %(declared_at)s, %(is_thinned)s)
+ON CONFLICT DO NOTHING;
+
+-- add_message_gap: what never reached an edge's log
+INSERT INTO message_gap (site_id, edge_node_id, epoch, lane, seq, place, topic, missing,
+    started_at, ended_at, reason, declared_at)
+VALUES (%(site_id)s, %(edge_node_id)s, %(epoch)s, %(lane)s, %(seq)s, %(place)s, %(topic)s,
+    %(missing)s, %(started_at)s, %(ended_at)s, %(reason)s, %(declared_at)s)
+ON CONFLICT DO NOTHING;
