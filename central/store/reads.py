@@ -14,6 +14,7 @@ from central.store.database import Database
 from central.store.edge_status import edge_statuses
 from central.store.instants import clamped
 from central.store.queries import load_queries
+from central.store.record_rows import alert_of
 from central.store.series_family import Entry, Family, family_of, point_value, value_expression
 from central.store.text_escape import escape_text, unescape_text
 from shared.domain.samples import NO_BOUND_MS, LatestValue, Series, Value, ValueType
@@ -25,7 +26,8 @@ from shared.domain.telemetry import (
     page_of,
 )
 from shared.ids import Kind, SeriesName
-from shared.web.site_data import EdgeStatus, SeriesListing, SeriesQuery
+from shared.sync.records import AlertRecord
+from shared.web.site_data import AlertQuery, EdgeStatus, SeriesListing, SeriesQuery
 
 SERIES_REMEMBERED_MAX = 100_000  # of all sites together; some 50 MB
 _KNOWN_TYPES = [int(value_type) for value_type in ValueType]  # others are a newer edge's
@@ -39,6 +41,7 @@ class PostgresReader:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._sql = load_queries("reading")
+        self._record_sql = load_queries("record")
 
     async def sites(self) -> Sequence[str]:
         """Return the names of all known sites, ascending."""
@@ -89,6 +92,22 @@ class PostgresReader:
         points = [(ts_ms, point_value(value, value_type)) for ts_ms, value in rows]
         kept, next_start_ms = page_of(points, query.points_max)
         return TelemetryResult(family.unit, family.value_type, kept, next_start_ms)
+
+    async def alerts(self, query: AlertQuery) -> Sequence[AlertRecord]:
+        """Return at most ``query.limit`` alerts, each at its newest revision."""
+        after = query.after
+        parameters = {
+            "site": query.site,
+            "kinds": [str(kind) for kind in query.kinds],
+            "state": None if query.state is None else str(query.state),
+            "severity": None if query.severity is None else str(query.severity),
+            "alert_id": query.alert_id,
+            "after_raised": None if after is None else clamped(after[0]),
+            "after_id": None if after is None else after[1],
+            "limit": query.limit,
+        }
+        rows = await self._database.rows(self._record_sql["alerts"], parameters)
+        return [alert_of(row) for row in rows]
 
     async def sync_status(self, site: str) -> Sequence[EdgeStatus]:
         """Return the state of every edge of ``site``, ascending by id."""

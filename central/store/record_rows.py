@@ -13,10 +13,35 @@ from central.store.claims import ClaimKey, PlacedRecord
 from central.store.database import Connection
 from central.store.instants import Instant, clamped
 from central.store.queries import load_queries
-from central.store.text_escape import escape_text
-from shared.sync.records import AlertRecord, GapRecord, MessageGapRecord
+from central.store.text_escape import escape_text, unescape_text
+from shared.sync.records import (
+    AlertRecord,
+    AlertState,
+    GapRecord,
+    MessageGapRecord,
+    Severity,
+)
 
 Row = dict[str, Any]
+
+_ALERT_FIELDS = (
+    "alert_id",
+    "revision",
+    "state",
+    "severity",
+    "type",
+    "message",
+    "kind",
+    "asset_id",
+    "metric",
+    "unit",
+    "value",
+    "threshold",
+    "raised_ms",
+    "at_ms",
+    "detected_ms",
+    "context",
+)  # as the query ``alerts`` selects them
 
 
 class RecordRows:
@@ -44,6 +69,17 @@ class RecordRows:
                     await connection.execute(self._sql["add_message_gap"], parameters)
                 case _:
                     assert_never(placed.record)
+
+
+def alert_of(row: Sequence[Any]) -> AlertRecord:
+    """Return a row of the query ``alerts`` as the alert it was."""
+    fields: Row = dict(zip(_ALERT_FIELDS, row, strict=True))
+    fields["state"] = AlertState(fields["state"])
+    fields["severity"] = Severity(fields["severity"])
+    fields["message"] = unescape_text(fields["message"])
+    fields["unit"] = unescape_text(fields["unit"])
+    fields["context"] = tuple((ts_ms, value) for ts_ms, value in fields["context"] or ())
+    return AlertRecord(**fields)
 
 
 def _keys(key: ClaimKey) -> Row:

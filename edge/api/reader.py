@@ -1,7 +1,7 @@
 """The edge's own data as the API asks for it: the live snapshot, the log, the link."""
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,7 +19,10 @@ from shared.domain.telemetry import (
     page_of,
 )
 from shared.ids import Kind
+from shared.sync.records import AlertRecord
+from shared.web.alert_listing import select_alerts
 from shared.web.site_data import (
+    AlertQuery,
     EdgeStatus,
     LaneStatus,
     LinkState,
@@ -87,6 +90,7 @@ class ReaderSources:
     recent: RecentSamples
     log: LocalLog
     link: Callable[[], LinkView | None]  # None where no central is configured
+    alerts: Callable[[], Iterable[AlertRecord]]  # all that are remembered
     broker_refused: Callable[[], Mapping[str, int]]  # what never reached the edge, by reason
 
 
@@ -100,6 +104,7 @@ class EdgeReader:
         self._recent = sources.recent
         self._log = sources.log
         self._link = sources.link
+        self._alerts = sources.alerts
         self._broker_refused = sources.broker_refused
         self._catalogue = SeriesCatalogue()
 
@@ -153,6 +158,10 @@ class EdgeReader:
                 samples_max=SAMPLES_READ_MAX,
             )
         return older, recent
+
+    async def alerts(self, query: AlertQuery) -> Sequence[AlertRecord]:
+        """Return at most ``query.limit`` alerts of this edge."""
+        return select_alerts(self._alerts(), query) if query.site == self._site else ()
 
     async def sync_status(self, site: str) -> Sequence[EdgeStatus]:
         """Return this edge's own view of its link, its backlog and what was refused."""

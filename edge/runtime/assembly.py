@@ -114,6 +114,7 @@ def assemble(config: EdgeConfig, journal: Journal, newest: NewestPart, clock: Cl
         recent=recent,
         log=journal,
         link=lambda: link,
+        alerts=watch.book.alerts.values,
         broker_refused=broker_refused,
         registry=metrics.registry,
         readiness={"log": log_readiness(intake, journal), "broker": broker_readiness(reader)},

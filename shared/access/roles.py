@@ -22,6 +22,7 @@ class Role(StrEnum):
 class Right(StrEnum):
     """One thing an account may do, as ``subject:act``."""
 
+    ALERTS_READ = "alerts:read"
     ASSETS_READ = "assets:read"
     ENVIRONMENT_READ = "environment:read"
     SYNC_READ = "sync:read"
@@ -34,6 +35,7 @@ ALL_ROLES = frozenset(Role)
 _FULL_ACCESS = frozenset({Role.ADMIN, Role.REMOTE_ENGINEER})
 
 ROLES_OF_RIGHT: dict[Right, frozenset[Role]] = {
+    Right.ALERTS_READ: ALL_ROLES,
     Right.ASSETS_READ: ALL_ROLES,
     Right.ENVIRONMENT_READ: ALL_ROLES,
     Right.SYNC_READ: _FULL_ACCESS | {Role.ANALYST},

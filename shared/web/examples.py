@@ -60,6 +60,24 @@ TELEMETRY: Example = {
     "next_start": None,
     "complete_from": None,
 }
+ALERT: Example = {
+    "id": "0f4c9a7be31d52c8a6f0d94b7c1e8a53",
+    "site": "kaduna",
+    "revision": 1,
+    "severity": "critical",
+    "type": "methane_high",
+    "state": "raised",
+    "message": "ch4_pct 1.62 % at sensor ch4-face-2: the limit is 1.5 %",
+    "raised_at": _TS,
+    "changed_at": _TS,
+    "detected_at": _TS,
+    "deadline_at": None,
+    "source": {"kind": "sensor", "id": "ch4-face-2", "metric": "ch4_pct"},
+    "value": 1.62,
+    "threshold": 1.5,
+    "unit": "%",
+    "context": [[1793599199000, 1.44], [1793599200000, 1.62]],
+}
 SYNC: Example = {
     "site": "kaduna",
     "edges": [

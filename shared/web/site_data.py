@@ -12,6 +12,7 @@ from typing import Protocol
 from shared.domain.samples import LatestValue, Series
 from shared.domain.telemetry import TelemetryQuery, TelemetryResult
 from shared.ids import Kind
+from shared.sync.records import AlertRecord, AlertState, Severity
 
 # (kind, asset_id, metric, unit, value type): the order and the identity of a catalogue listing.
 SeriesKey = tuple[str, str, str, str, int]
@@ -42,6 +43,19 @@ class SeriesListing:
 
     series: Series
     last_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class AlertQuery:
+    """A page of the alerts of one site: the one raised last first, of one moment by id."""
+
+    site: str
+    kinds: frozenset[Kind]  # of the assets they are about
+    limit: int
+    state: AlertState | None = None
+    severity: Severity | None = None
+    alert_id: str | None = None
+    after: tuple[int, str] | None = None  # raised_ms and id: what was raised before, or beside it
 
 
 class LinkState(StrEnum):
@@ -103,6 +117,10 @@ class SiteReader(Protocol):
         Raises:
             AggregateError: if the aggregate has no meaning for the type of the series.
         """
+        ...
+
+    async def alerts(self, query: AlertQuery) -> Sequence[AlertRecord]:
+        """Return at most ``query.limit`` alerts, each at its newest revision."""
         ...
 
     async def sync_status(self, site: str) -> Sequence[EdgeStatus]:

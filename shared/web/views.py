@@ -12,6 +12,7 @@ from pydantic import Field
 from shared.clock import iso_utc
 from shared.domain.assets import Asset, Location, age_s
 from shared.domain.samples import LatestValue, Value, quality_name
+from shared.sync.records import AlertRecord
 from shared.web.site_data import EdgeStatus, LaneStatus, SeriesListing
 
 JsonValue = float | int | bool | str | None
@@ -119,6 +120,48 @@ class TelemetryView:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertSourceView:
+    """What an alert is about."""
+
+    kind: str
+    id: str
+    metric: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlertView:
+    """An alert at its newest revision."""
+
+    id: str
+    site: str
+    revision: int
+    severity: str
+    type: Annotated[str, Field(description="the rule that raised it")]
+    state: Annotated[str, Field(description="raised or cleared")]
+    message: str
+    raised_at: Annotated[Instant, Field(description="device time of the sample that raised it")]
+    changed_at: Annotated[Instant, Field(description="device time of this revision's sample")]
+    detected_at: Annotated[Instant, Field(description="edge time of this revision")]
+    deadline_at: Annotated[str | None, Field(description="by when somebody must have answered")]
+    source: AlertSourceView
+    value: Annotated[float, Field(description="of the sample that made this revision")]
+    threshold: float
+    unit: str
+    context: Annotated[
+        list[tuple[int, float]],
+        Field(description="[epoch milliseconds, value] of the half minute before it was raised"),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class AlertPage:
+    """A page of alerts, the one raised last first."""
+
+    items: list[AlertView]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class LaneView:
     """How far one lane of an edge's log has come to central."""
 
@@ -214,6 +257,28 @@ def series_view(listing: SeriesListing) -> SeriesView:
 def points_view(points: Iterable[tuple[int, Value]]) -> list[tuple[int, JsonValue]]:
     """Return points as JSON shows them."""
     return list(points)
+
+
+def alert_view(site: str, alert: AlertRecord) -> AlertView:
+    """Return an alert as JSON shows it."""
+    return AlertView(
+        id=alert.alert_id,
+        site=site,
+        revision=alert.revision,
+        severity=alert.severity,
+        type=alert.type,
+        state=alert.state,
+        message=alert.message,
+        raised_at=iso_utc(alert.raised_ms),
+        changed_at=iso_utc(alert.at_ms),
+        detected_at=iso_utc(alert.detected_ms),
+        deadline_at=None,
+        source=AlertSourceView(alert.kind, alert.asset_id, alert.metric),
+        value=alert.value,
+        threshold=alert.threshold,
+        unit=alert.unit,
+        context=list(alert.context),
+    )
 
 
 def edge_view(edge: EdgeStatus, now_ms: int) -> EdgeView:

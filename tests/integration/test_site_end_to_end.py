@@ -60,6 +60,32 @@ async def test_a_reading_reaches_an_open_socket(site: RunningSite, server: str) 
         assert data["metrics"]["ch4_pct"]["value"] == 1.25
 
 
+def alerts(site: RunningSite, server: str, asset_id: str) -> list[dict[str, Any]]:
+    found = site.get("/api/v1/safety/alerts", server=server)["items"]
+    return [alert for alert in found if alert["source"]["id"] == asset_id]
+
+
+def test_gas_at_the_limit_raises_an_alert_that_both_sides_list_until_it_clears(
+    site: RunningSite,
+) -> None:
+    topic = "mine/v1/kaduna/sensor/gassy/telemetry"
+    site.publish(topic, reading(1.2, 1))
+    site.publish(topic, reading(1.62, 2))
+    for server in ("edge", "central"):
+        (alert,) = wait_for(lambda at=server: alerts(site, at, "gassy"), f"the alert on {server}")
+        assert (alert["state"], alert["severity"], alert["value"]) == ("raised", "critical", 1.62)
+        assert [value for _, value in alert["context"]] == [1.2, 1.62]
+    site.publish(topic, reading(0.4, 3))
+    for server in ("edge", "central"):
+        (alert,) = wait_for(
+            lambda at=server: [
+                each for each in alerts(site, at, "gassy") if each["state"] == "cleared"
+            ],
+            f"its end on {server}",
+        )
+        assert (alert["revision"], alert["value"]) == (2, 0.4)
+
+
 def quarantined(site: RunningSite) -> list[dict[str, Any]]:
     text = site.edge_command("quarantine", "list", "--json")
     return [json.loads(line) for line in text.splitlines() if line.strip().startswith("{")]

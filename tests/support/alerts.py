@@ -15,6 +15,7 @@ def make_alert(
     severity: Severity = Severity.CRITICAL,
     kind: str = "sensor",
     at_ms: int = T0_MS,
+    raised_ms: int = T0_MS,
 ) -> AlertRecord:
     """Return a revision of an alert about methane."""
     return AlertRecord(
@@ -30,7 +31,7 @@ def make_alert(
         unit="%",
         value=float(value),
         threshold=1.5,
-        raised_ms=T0_MS,
+        raised_ms=raised_ms,
         at_ms=at_ms,
         detected_ms=at_ms + 40,
         context=((T0_MS - 1_000, 1.4), (T0_MS, 1.62)),

@@ -14,8 +14,10 @@ from shared.domain.telemetry import (
     page_of,
 )
 from shared.ids import Kind, SeriesName
+from shared.sync.records import AlertRecord
 from shared.units import quantity_of
-from shared.web.site_data import EdgeStatus, SeriesListing, SeriesQuery, series_key
+from shared.web.alert_listing import select_alerts
+from shared.web.site_data import AlertQuery, EdgeStatus, SeriesListing, SeriesQuery, series_key
 
 
 def value_type_of(value: Value) -> ValueType:
@@ -44,6 +46,9 @@ class FakeSite:
 
     values: list[LatestValue] = field(default_factory=list[LatestValue])
     edges: dict[str, list[EdgeStatus]] = field(default_factory=dict[str, list[EdgeStatus]])
+    alert_records: dict[str, list[AlertRecord]] = field(
+        default_factory=dict[str, list[AlertRecord]]
+    )
     failure: Exception | None = None  # raised by every question
 
     def add(self, name: str, value: Value, ts_ms: int, quality: int = 0) -> LatestValue:
@@ -70,6 +75,10 @@ class FakeSite:
             if held is None or value.ts_ms >= held.ts_ms:
                 newest[value.series] = value
         return list(newest.values())
+
+    async def alerts(self, query: AlertQuery) -> Sequence[AlertRecord]:
+        self._fail()
+        return select_alerts(self.alert_records.get(query.site, ()), query)
 
     async def series(self, query: SeriesQuery) -> Sequence[SeriesListing]:
         self._fail()

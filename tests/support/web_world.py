@@ -17,6 +17,7 @@ from shared.access.passwords import PasswordHasher
 from shared.access.roles import Role
 from shared.access.tokens import TokenIssuer, TokenVerifier, with_thumbprint
 from shared.web.addresses import Network
+from shared.web.alert_routes import ALERT_ROUTES
 from shared.web.application import build_application
 from shared.web.assembly import Installation, assemble
 from shared.web.asset_routes import ASSET_ROUTES
@@ -32,7 +33,13 @@ from shared.web.telemetry_routes import TELEMETRY_ROUTES
 from tests.support.clocks import HandClock
 from tests.support.sites import FakeAccounts, FakeSite
 
-ROUTES: tuple[Route, ...] = (*AUTH_ROUTES, *ASSET_ROUTES, *TELEMETRY_ROUTES, *SYNC_ROUTES)
+ROUTES: tuple[Route, ...] = (
+    *AUTH_ROUTES,
+    *ASSET_ROUTES,
+    *ALERT_ROUTES,
+    *TELEMETRY_ROUTES,
+    *SYNC_ROUTES,
+)
 NOW_MS = 1_793_599_200_000  # 2026-11-02T06:00:00Z
 TOKEN_S = 900
 REFRESH_TOKEN_S = 604_800

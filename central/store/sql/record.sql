@@ -30,3 +30,22 @@ INSERT INTO message_gap (site_id, edge_node_id, epoch, lane, seq, place, topic, 
 VALUES (%(site_id)s, %(edge_node_id)s, %(epoch)s, %(lane)s, %(seq)s, %(place)s, %(topic)s,
     %(missing)s, %(started_at)s, %(ended_at)s, %(reason)s, %(declared_at)s)
 ON CONFLICT DO NOTHING;
+
+-- alerts: newest first, after one if it is given; what led to an alert came with its first revision
+SELECT a.alert_id, a.revision, a.state, a.severity, a.type, a.message, a.kind, a.asset_id,
+    a.metric, a.unit, a.value, a.threshold, a.raised_at, a.changed_at, a.detected_at, first.context
+FROM site AS t
+JOIN alert AS a USING (site_id)
+LEFT JOIN LATERAL (
+    SELECT r.context FROM alert_revision AS r
+    WHERE r.site_id = a.site_id AND r.alert_id = a.alert_id
+    ORDER BY r.revision LIMIT 1
+) AS first ON true
+WHERE t.name = %(site)s AND a.kind = ANY(%(kinds)s::text[])
+    AND (%(state)s::text IS NULL OR a.state = %(state)s)
+    AND (%(severity)s::text IS NULL OR a.severity = %(severity)s)
+    AND (%(alert_id)s::text IS NULL OR a.alert_id = %(alert_id)s)
+    AND (%(after_raised)s::timestamptz IS NULL OR a.raised_at < %(after_raised)s
+        OR (a.raised_at = %(after_raised)s AND a.alert_id > %(after_id)s))
+ORDER BY a.raised_at DESC, a.alert_id
+LIMIT %(limit)s;

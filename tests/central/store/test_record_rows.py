@@ -1,18 +1,22 @@
 """Alerts and gaps on a real PostgreSQL: each once, in whatever order they come."""
 
+from dataclasses import replace
 from itertools import permutations
 
 import msgspec
 import pytest
 
+from shared.ids import Kind
 from shared.sync.records import (
     AUDIT_LANE,
     RECORDS_PLAIN,
     AlertState,
     GapRecord,
     MessageGapRecord,
+    Severity,
     encode_records,
 )
+from shared.web.site_data import AlertQuery
 from tests.support.alerts import make_alert
 from tests.support.central_world import CentralWorld
 from tests.support.edge_data import NOW_MS, Sample, batch, batch_of_body, entry, record_batch
@@ -100,3 +104,21 @@ async def test_records_that_cannot_be_read_stop_nothing_behind_them(world: Centr
         "bad_body", "bad_count", "unknown_record",
     ]  # fmt: skip
     assert await world.sql("SELECT revision FROM alert") == [1]
+
+
+async def test_what_is_read_is_what_the_edge_sent(world: CentralWorld) -> None:
+    later = make_alert(2.0, alert_id="a2", kind="worker", raised_ms=RAISED.raised_ms + 1)
+    await world.deliver(
+        record_batch(1, RAISED), record_batch(2, CLEARED), record_batch(3, later), series=()
+    )
+    kinds = frozenset(Kind)
+    asked = AlertQuery(site="kaduna", kinds=kinds, limit=10)
+    assert list(await world.reader.alerts(asked)) == [later, CLEARED]
+    assert list(await world.reader.alerts(replace(asked, kinds=kinds - {Kind.WORKER}))) == [CLEARED]
+    assert list(await world.reader.alerts(replace(asked, state=AlertState.RAISED))) == [later]
+    assert list(await world.reader.alerts(replace(asked, alert_id="a1"))) == [CLEARED]
+    assert list(await world.reader.alerts(replace(asked, severity=Severity.LOW))) == []
+    after = (later.raised_ms, later.alert_id)
+    assert list(await world.reader.alerts(replace(asked, after=after))) == [CLEARED]
+    assert list(await world.reader.alerts(replace(asked, limit=1))) == [later]
+    assert list(await world.reader.alerts(replace(asked, site="elsewhere"))) == []

@@ -83,6 +83,7 @@ class Site:
         )
         sources = ReaderSources(
             snapshot=self.snapshot, recent=self.recent, log=self.log, link=lambda: link,
+            alerts=list,
             broker_refused=lambda: {"not_permitted": 2},
         )  # fmt: skip
         self.reader = EdgeReader(site="kaduna", edge_id="edge-1", sources=sources)

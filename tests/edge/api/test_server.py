@@ -95,6 +95,7 @@ async def running_edge(state_dir: Path) -> AsyncGenerator[RunningEdge, None]:
     recent = RecentSamples(known_series=0, newest_ms=lambda _: None, started_ms=0)
     sources = EdgeSources(
         snapshot=snapshot, recent=recent, log=journal, link=lambda: None,
+        alerts=list,
         broker_refused=dict[str, int], registry=CollectorRegistry(),
     )  # fmt: skip
     api = EdgeApi(config, sources, CLOCK)
@@ -165,7 +166,7 @@ def test_a_broken_accounts_file_stops_the_start_by_name(tmp_path: Path) -> None:
     sources = EdgeSources(
         snapshot=LiveSnapshot(series_max=1),
         recent=RecentSamples(known_series=0, newest_ms=lambda _: None, started_ms=0),
-        log=NoLog(), link=lambda: None, broker_refused=dict[str, int],
+        log=NoLog(), link=lambda: None, alerts=list, broker_refused=dict[str, int],
         registry=CollectorRegistry(),
     )  # fmt: skip
     with pytest.raises(ConfigurationError, match=r"accounts\.json"):

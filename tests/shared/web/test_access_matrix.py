@@ -7,6 +7,7 @@ import pytest
 from shared.access.roles import ROLES_OF_RIGHT, Right, Role
 from shared.web.routes import Audience, Route
 from shared.web.site_data import EdgeStatus, LinkState
+from tests.support.alerts import make_alert
 from tests.support.web_world import NOW_MS, ROUTES, World, web_world
 
 # What each role may read, written down from the contract once more, apart from the table.
@@ -17,6 +18,8 @@ CONTRACT = {
     "/api/v1/assets/equipment/{equipment_id}": EVERYBODY,
     "/api/v1/safety/workers": {Role.ADMIN, Role.REMOTE_ENGINEER, Role.SAFETY_OFFICER},
     "/api/v1/safety/environmental/sensors": EVERYBODY,
+    "/api/v1/safety/alerts": EVERYBODY,
+    "/api/v1/safety/alerts/{alert_id}": EVERYBODY,
     "/api/v1/analytics/telemetry": EVERYBODY,
     "/api/v1/analytics/series": EVERYBODY,
     "/api/v1/sync/status": {Role.ADMIN, Role.REMOTE_ENGINEER, Role.ANALYST},
@@ -24,6 +27,7 @@ CONTRACT = {
 GUARDED = [route for route in ROUTES if route.access is not Audience.ANYONE]
 ADDRESS = {
     "/api/v1/assets/equipment/{equipment_id}": "/api/v1/assets/equipment/pump-1",
+    "/api/v1/safety/alerts/{alert_id}": "/api/v1/safety/alerts/a1",
     "/api/v1/analytics/telemetry": (
         "/api/v1/analytics/telemetry?series=kaduna/sensor/ch4-1/ch4_pct"
     ),
@@ -35,6 +39,7 @@ async def world() -> AsyncGenerator[World, None]:
     async with web_world() as running:
         for name in ("vehicle/truck-1", "equipment/pump-1", "worker/w-1", "sensor/ch4-1"):
             running.site.add(f"kaduna/{name}/ch4_pct", 0.4, NOW_MS)
+        running.site.alert_records["kaduna"] = [make_alert()]
         running.site.edges["kaduna"] = [EdgeStatus("edge-1", LinkState.CONNECTED, 0, 0, 1.0)]
         yield running
 
@@ -45,8 +50,9 @@ def address(route: Route) -> str:
 
 @pytest.mark.parametrize("route", GUARDED, ids=lambda route: route.name)
 async def test_nobody_is_let_in(world: World, route: Route) -> None:
-    for path in {*route.paths, address(route)}:
-        status = (await world.ask(route.method, path.replace("{equipment_id}", "pump-1"))).status
+    for template in {*route.paths, address(route)}:
+        path = template.replace("{equipment_id}", "pump-1").replace("{alert_id}", "a1")
+        status = (await world.ask(route.method, path)).status
         assert (path, status) == (path, 401)
 
 
