@@ -45,6 +45,11 @@ class StoreMetrics:
             "Sync sessions open in this process.",
             registry=registry,
         )
+        self.fenced = Counter(
+            "headframe_central_fenced",
+            "Edges whose log was not the one whose batches are held, and got a new epoch.",
+            registry=registry,
+        )
         self.live_values = Counter(
             "headframe_central_live_values",
             "New values handed to the sockets of this process.",

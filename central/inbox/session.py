@@ -286,6 +286,8 @@ class InboxSession:
             credit_bytes=self.account.granted_bytes,
             heartbeat_s=self._limits.silence_timeout_s / HEARTBEATS_PER_SILENCE,
             server_ms=event.now_ms,
+            fenced=grant.fenced,
+            marks={lane: tuple(marks) for lane, marks in grant.marks.items()},
         )
         return [SendFrame(welcome)]
 

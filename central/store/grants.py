@@ -1,9 +1,18 @@
 """What the store answers to the inbox: a session's grant, the fate of batches. Pure types."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from shared.sync.frames import NackCode
+from shared.sync.frames import Mark, NackCode
+from shared.sync.marks import Marks
 from shared.sync.ranges import Ranges
+
+
+@dataclass(frozen=True, slots=True)
+class Ancestor:
+    """Another epoch of the same installation: one that it left, or that a copy of it is in."""
+
+    epoch: int
+    lanes: dict[int, Ranges]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +29,10 @@ class SessionGrant:
     series_known: int  # entries 1..series_known of this epoch's catalogue are committed here
     site_key: int  # the store's own keys, opaque to everyone else
     edge_key: int
+    fenced: str | None = None  # why this session begins a new epoch, if it does
+    marks: Marks = field(default_factory=dict[int, tuple[Mark, ...]])  # of what is held
+    # What the edge sends again of them is held already, if it is the same.
+    ancestors: tuple[Ancestor, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

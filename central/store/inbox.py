@@ -4,16 +4,16 @@ Implements `central.inbox.ports.InboxStore`. What `store` returns as stored has 
 ``synchronous_commit`` on; the ranges that stop duplicates change in the same transaction.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
 from psycopg.types.json import Jsonb
-from psycopg.types.multirange import Multirange
 
 from central.errors import BatchRefusedError, DataRefusedError, StoreError
 from central.metrics import StoreMetrics
 from central.store.database import Connection, Database, fetch
+from central.store.epochs import grant_epoch, hashes_of
 from central.store.grants import SessionGrant, StoreResult
 from central.store.instants import clamped
 from central.store.partition_days import day_of
@@ -23,12 +23,9 @@ from central.store.settlement import BatchKey, Settlement, key_of, settle
 from central.store.text_escape import escape_text
 from shared.clock import Clock
 from shared.logs import get_log
-from shared.sync.frames import Batch, Hello, Report, SeriesEntry
+from shared.sync.frames import MARK_HASH_BYTES, Batch, Hello, Report, SeriesEntry
 from shared.sync.ranges import Ranges
 
-# An epoch only ever grows by one for a new installation: a claim beyond this is a broken edge's,
-# and following it would use up the numbers.
-EPOCH_CLAIM_MAX = 1_000_000
 # Bodies of conflicts kept per edge: a cloned edge can send for days, and some show what happened.
 CONFLICT_BODIES_MAX = 1_000
 SESSION_BEAT_S = 5.0  # how often open sessions say that their process lives
@@ -65,6 +62,15 @@ class PostgresInbox:
                 grant = await self._grant(connection, hello)
         except DataRefusedError as error:
             raise StoreError(f"session of {hello.site}/{hello.edge_id}: {error}") from error
+        if grant.fenced is not None:
+            self._metrics.fenced.inc()
+            _log.error(
+                "an edge's log is not the one whose batches are held: it goes on in a new epoch",
+                site=hello.site,
+                edge_id=hello.edge_id,
+                epoch=grant.epoch,
+                because=grant.fenced,
+            )
         self._open[grant.session_id] = grant.site_key
         self._metrics.sessions.set(len(self._open))
         return grant
@@ -155,16 +161,9 @@ class PostgresInbox:
         await connection.execute(self._session_sql["add_site"], names)
         await connection.execute(self._session_sql["add_edge"], names)
         site_key, edge_key = (await fetch(connection, self._session_sql["lock_edge"], names))[0]
-        keys: Row = {
-            "site_key": site_key,
-            "edge_key": edge_key,
-            "install_uuid": UUID(hello.install_uuid),
-            "claimed_epoch": hello.epoch if hello.epoch <= EPOCH_CLAIM_MAX else 0,
-        }
-        await connection.execute(self._session_sql["grant_epoch"], keys)
-        keys["epoch"] = (await fetch(connection, self._session_sql["epoch_of"], keys))[0][0]
-        held = await fetch(connection, self._session_sql["held"], keys)
-        known = await fetch(connection, self._session_sql["series_known"], keys)
+        keys: Row = {"site_key": site_key, "edge_key": edge_key}
+        granted = await grant_epoch(connection, keys, hello)
+        keys["epoch"] = granted.epoch
         identity = await fetch(connection, load_queries("server")["central_uuid"], {})
         keys["session_id"] = uuid4()
         keys["boot_id"] = escape_text(hello.boot_id)
@@ -177,11 +176,14 @@ class PostgresInbox:
             site=hello.site,
             edge_id=hello.edge_id,
             install_uuid=hello.install_uuid,
-            epoch=keys["epoch"],
-            lanes={lane: ranges_of(multirange) for lane, multirange in held},
-            series_known=known[0][0],
+            epoch=granted.epoch,
+            lanes=granted.lanes,
+            series_known=granted.series_known,
             site_key=site_key,
             edge_key=edge_key,
+            fenced=granted.fenced,
+            ancestors=granted.ancestors,
+            marks=granted.marks,
         )
 
     async def _put_series(
@@ -223,13 +225,39 @@ class PostgresInbox:
         fresh = {
             (lane, seq) for lane, seq in await fetch(connection, self._inbox_sql["fresh"], asked)
         }
+        inherited = await self._inherited(connection, grant, batches, fresh)
         again = [batch for batch in batches if key_of(batch) not in fresh]
         held = await self._held_hashes(connection, keys, again)
-        settlement = settle(batches, fresh, held)
+        held |= {key_of(batch): batch.sha256 for batch in inherited}
+        settlement = settle(batches, fresh - held.keys(), held)
         await self._put_fresh(connection, keys, settlement.fresh)
+        if inherited:
+            await connection.execute(self._inbox_sql["extend"], keys | _identities(inherited))
         for batch in settlement.conflicting:
             await connection.execute(self._inbox_sql["keep_conflict"], keys | _conflict(batch))
         return settlement
+
+    async def _inherited(
+        self,
+        connection: Connection,
+        grant: SessionGrant,
+        batches: Sequence[Batch],
+        fresh: Collection[BatchKey],
+    ) -> list[Batch]:
+        """Return the fresh batches that are the same as those an ancestor of the epoch holds."""
+        wanted = [batch for batch in batches if key_of(batch) in fresh]
+        found: list[Batch] = []
+        for ancestor in grant.ancestors:
+            asked = [
+                batch for batch in wanted if batch.seq in ancestor.lanes.get(batch.lane, Ranges())
+            ]
+            hashes = await hashes_of(connection, _keys(grant), ancestor.epoch, map(key_of, asked))
+            found += [
+                batch
+                for batch in asked
+                if hashes.get(key_of(batch)) == batch.sha256[:MARK_HASH_BYTES]
+            ]
+        return found
 
     async def _held_hashes(
         self, connection: Connection, keys: Row, again: Sequence[Batch]
@@ -262,16 +290,6 @@ class PostgresInbox:
             await self._database.rows(self._inbox_sql["announce"], {})
         except StoreError:
             return
-
-
-def ranges_of(multirange: Multirange[int]) -> Ranges:
-    """Return a multirange of PostgreSQL, half open, as inclusive ranges."""
-    spans: list[tuple[int, int]] = []
-    for part in multirange:
-        assert part.lower is not None
-        assert part.upper is not None
-        spans.append((part.lower, part.upper - 1))
-    return Ranges.of(*spans)
 
 
 def report_document(report: Report, now_ms: int) -> Row:

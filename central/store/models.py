@@ -90,14 +90,17 @@ class EdgeNode(Model):
 
 
 class SyncEpoch(Model):
-    """One installation of an edge; a new installation gets a higher epoch and its own numbers."""
+    """One installation of an edge, or one that was fenced; each has higher numbers than before.
+
+    ``base_epoch`` is the one that a fenced installation was in, and goes on from.
+    """
 
     __tablename__ = "sync_epoch"
     __table_args__ = (
         ForeignKeyConstraint(
             ["site_id", "edge_node_id"], ["edge_node.site_id", "edge_node.edge_node_id"]
         ),
-        UniqueConstraint("site_id", "edge_node_id", "install_uuid"),
+        Index("sync_epoch_install", "site_id", "edge_node_id", "install_uuid", "epoch"),
         CheckConstraint("epoch >= 1", name="epoch"),
     )
     site_id: Mapped[int] = mapped_column(Integer, primary_key=True)
@@ -105,6 +108,8 @@ class SyncEpoch(Model):
     epoch: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     install_uuid: Mapped[UUID] = mapped_column(Uuid)
     granted_at: Mapped[datetime] = mapped_column(MOMENT, server_default=text("now()"))
+    base_epoch: Mapped[int | None] = mapped_column(Integer)
+    fenced_because: Mapped[str | None] = mapped_column(Text)
 
 
 class SyncRange(Model):

@@ -81,7 +81,9 @@ class DayPartitions:
         old = [name for (name,) in found if day_of_partition(name) < day]
         dropped = [name for name in old if await self._drop(name)]
         before = {"before": clamped(day * DAY_MS)}
-        await self._database.rows(self._sql["empty_default"], before)
+        async with self._database.transaction() as connection:
+            await connection.execute(self._kept_hashes("sync_batch_default", day))
+            await connection.execute(self._sql["empty_default"], before)
         self._known = {known for known in self._known if known >= day}
         return dropped
 
@@ -106,6 +108,11 @@ class DayPartitions:
             end=Literal(day_start(day + 1)),
         )
 
+    def _kept_hashes(self, partition: str, end_day: int) -> Composed:
+        return self._sql["keep_hashes"].format(
+            partition=Identifier(partition), before=Literal(day_start(end_day))
+        )
+
     async def _drop(self, name: str) -> bool:
         partition = Identifier(name)
         try:
@@ -116,6 +123,8 @@ class DayPartitions:
                 )
                 if pending[0][0]:
                     return False
+                end_day = day_of_partition(name) + 1
+                await connection.execute(self._kept_hashes(name, end_day))
                 await connection.execute(self._sql["drop"].format(partition=partition))
         except StoreError:
             return False

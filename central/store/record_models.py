@@ -1,4 +1,4 @@
-"""The tables of what the urgent lanes carry: alerts, their revisions, declared gaps.
+"""The tables of what the urgent lanes carry, and of what batches were: alerts, gaps, hashes.
 
 They have no foreign keys to the edge: an alert must never wait for a lock on its parent's row.
 """
@@ -6,13 +6,23 @@ They have no foreign keys to the edge: an alert must never wait for a lock on it
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Double, Index, Integer, SmallInteger, Text, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Text,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from central.store.models import MOMENT, NAME, Model
 
-__all__ = ["Alert", "AlertRevision", "LogGap", "MessageGap", "Model"]
+__all__ = ["Alert", "AlertRevision", "LogGap", "MessageGap", "Model", "SyncHash"]
 
 
 class Alert(Model):
@@ -91,3 +101,15 @@ class MessageGap(Model):
     reason: Mapped[str] = mapped_column(NAME)
     declared_at: Mapped[datetime] = mapped_column(MOMENT)
     stored_at: Mapped[datetime] = mapped_column(MOMENT, server_default=text("now()"))
+
+
+class SyncHash(Model):
+    """The hashes of batches that have left the inbox, one after the other from ``first_seq`` on."""
+
+    __tablename__ = "sync_hash"
+    site_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    edge_node_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    epoch: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    lane: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    first_seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    hashes: Mapped[bytes] = mapped_column(LargeBinary)

@@ -17,7 +17,7 @@ from edge.log.facts import NO_VIEW
 from edge.log.grouping import encode_pending_records, unstorable_rows
 from edge.log.history import EFFORT_MAX_S, search_of
 from edge.log.opening import Opened, open_log
-from edge.log.reader import Wanted, read_batches
+from edge.log.reader import Wanted, read_batches, read_hashes
 from edge.log.records import (
     INT64_MAX,
     INT64_MIN,
@@ -181,6 +181,15 @@ class Journal:
                 return result.batches
             await self._call(partial(self._store.repair, lane, result.suspect.first_seq))
         raise LogError(f"lane {lane}: batches {first_seq} to {last_seq} cannot be read")
+
+    async def hashes(self, lane: int, seqs: Sequence[int]) -> dict[int, bytes]:
+        """Return the sha256 of those of ``seqs`` that are held, by number.
+
+        Raises:
+            LogError: if the disk cannot be read.
+        """
+        view = self._store.views.get(lane, NO_VIEW)
+        return await self._read(partial(read_hashes, self._opened.readers, view.segments, seqs))
 
     async def read_samples(
         self, series_ix: int, *, start_ms: int, end_ms: int, samples_max: int

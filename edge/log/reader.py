@@ -7,7 +7,7 @@ or removing a file in the middle of a read; the writer never waits for it to app
 import contextlib
 import threading
 from collections import OrderedDict
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,6 +100,24 @@ def read_batches(readers: SegmentReaders, view: View, wanted: Wanted) -> ReadRes
         if left_bytes <= 0 or len(found) >= READ_BATCHES_MAX:
             break
     return ReadResult(found, None)
+
+
+def read_hashes(readers: SegmentReaders, view: View, seqs: Sequence[int]) -> dict[int, bytes]:
+    """Return the sha256 of those of ``seqs`` that are held; a segment that is damaged has none."""
+    found: dict[int, bytes] = {}
+    for facts in view:
+        inside = [seq for seq in seqs if facts.first_seq <= seq <= facts.last_seq]
+        if not inside:
+            continue
+        try:
+            with readers.use(facts) as database:
+                for seq in inside:
+                    row = database.row("SELECT sha256 FROM batch WHERE seq = ?", seq)
+                    if row is not None and isinstance(row[0], bytes):
+                        found[seq] = row[0]
+        except LogDamagedError:
+            continue
+    return found
 
 
 def _read_into(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from shared.sync.frames import Batch, Frame, Hello, SeriesEntry
+from shared.sync.marks import Hashes
 from shared.sync.ranges import Ranges
 
 
@@ -28,9 +29,10 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A frame came in."""
+    """A frame came in; of a WELCOME with marks, ``hashes`` are this log's under these numbers."""
 
     frame: Frame
+    hashes: Hashes = field(default_factory=dict[int, dict[int, bytes]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,7 @@ class AdoptSession:
 
     epoch: int
     central_uuid: str
+    fenced: str | None = None  # why it is a new epoch: this log is a copy that central knows not
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,13 @@
 """From what the log says to the frames that say it. Pure."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from edge.log.records import Identity, LaneState, LogState, StoredBatch
 from edge.uplink.events import LogRead, ReadLog
 from shared.domain.samples import Series
 from shared.sync.frames import (
+    MARKS_MAX,
     REPORTED_REASONS_MAX,
     SERIES_PER_FRAME_MAX,
     UNIT_LENGTH_MAX,
@@ -17,6 +18,7 @@ from shared.sync.frames import (
     Report,
     SeriesEntry,
 )
+from shared.sync.marks import Hashes, make_marks, marked_seqs
 
 _SOFTWARE_LENGTH_MAX = 64
 
@@ -32,9 +34,17 @@ class Installation:
 
 
 def make_hello(
-    identity: Identity, state: LogState, installation: Installation, *, now_ms: int
+    identity: Identity,
+    state: LogState,
+    installation: Installation,
+    *,
+    hashes: Hashes,
+    now_ms: int,
 ) -> Hello:
-    """Return the HELLO of an edge whose log is in ``state``."""
+    """Return the HELLO of an edge whose log is in ``state``.
+
+    ``hashes`` are the sha256 of batches to mark, by lane and number.
+    """
     return Hello(
         site=identity.site,
         edge_id=identity.edge_id,
@@ -45,7 +55,18 @@ def make_hello(
         lanes={lane: _extent(of_lane) for lane, of_lane in sorted(state.lanes.items())},
         series_count=state.series,
         sent_at_ms=now_ms,
+        marks=make_marks(hashes),
     )
+
+
+def seqs_to_mark(state: LogState, wanted: Mapping[int, Collection[int]]) -> dict[int, list[int]]:
+    """Return which batches of each lane HELLO marks: its end, and what central asked about."""
+    return {
+        number: sorted({*marked_seqs(lane.first_retained, lane.last_seq), *wanted.get(number, ())})[
+            -MARKS_MAX:
+        ]
+        for number, lane in state.lanes.items()
+    }
 
 
 def make_report(

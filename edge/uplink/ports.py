@@ -1,6 +1,6 @@
 """What the uplink needs of the edge's log. Owns the interface, not the log."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from edge.log.records import Committed, Identity, LogState, StoredBatch
@@ -15,6 +15,10 @@ class SyncedLog(Protocol):
         self, lane: int, first_seq: int, last_seq: int, size_max_bytes: int
     ) -> list[StoredBatch]:
         """Return held batches of the range, ascending; at least one if there is any."""
+        ...
+
+    async def hashes(self, lane: int, seqs: Sequence[int]) -> dict[int, bytes]:
+        """Return the sha256 of those of ``seqs`` that are held."""
         ...
 
     async def read_series(self, first_ix: int) -> list[tuple[int, Series]]:

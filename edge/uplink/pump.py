@@ -7,7 +7,7 @@ about the protocol. Whatever goes wrong, it logs the cause once, waits and begin
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import assert_never
 
@@ -16,7 +16,13 @@ from edge.errors import LogError
 from edge.log.records import Committed
 from edge.uplink import events
 from edge.uplink.backoff import Backoff
-from edge.uplink.framing import Installation, answer_read, make_hello, make_report
+from edge.uplink.framing import (
+    Installation,
+    answer_read,
+    make_hello,
+    make_report,
+    seqs_to_mark,
+)
 from edge.uplink.line import DialAnswered, Line
 from edge.uplink.link import LinkStage, LinkState
 from edge.uplink.ports import SyncedLog
@@ -26,7 +32,7 @@ from edge.uplink.transport import Dial, WebSocketDialer
 from shared.clock import Clock
 from shared.errors import PeerViolationError
 from shared.logs import get_log
-from shared.sync.frames import Batch
+from shared.sync.frames import Batch, Welcome
 from shared.sync.ranges import Ranges
 
 EVENTS_WAITING_MAX = 256  # frames read and not yet looked at: 256 MiB were they all the longest,
@@ -132,9 +138,18 @@ class Uplink:
                 event = await self._inbox.get()
         except TimeoutError:
             return None
-        if isinstance(event, DialAnswered):
-            return self._opened()
-        return event
+        return await self._informed(event)
+
+    async def _informed(self, event: events.Event | DialAnswered | None) -> events.Event | None:
+        """Return ``event`` with what the log has to say about it."""
+        match event:
+            case DialAnswered():
+                return await self._opened()
+            case events.Received(Welcome(marks=marks)) as received:
+                wanted = {lane: [mark.seq for mark in of_lane] for lane, of_lane in marks.items()}
+                return replace(received, hashes=await self._hashes(wanted))
+            case _:
+                return event
 
     def _wait_s(self) -> float | None:
         """Return how long there is nothing to do unless something comes; None: for ever."""
@@ -152,12 +167,23 @@ class Uplink:
         if self._inbox.empty():
             self._inbox.put_nowait(None)
 
-    def _opened(self) -> events.Opened:
+    async def _opened(self) -> events.Opened:
         state = self._journal.state()
+        hashes = await self._hashes(seqs_to_mark(state, self._session.seqs_wanted))
         identity, now_ms = self._journal.identity(), self._clock.utc_ms()
-        hello = make_hello(identity, state, self._installation, now_ms=now_ms)
+        hello = make_hello(identity, state, self._installation, hashes=hashes, now_ms=now_ms)
         self.link = replace(self.link, connects=self.link.connects + 1)
         return events.Opened(hello, {n: lane.lost for n, lane in state.lanes.items() if lane.lost})
+
+    async def _hashes(self, wanted: Mapping[int, Sequence[int]]) -> dict[int, dict[int, bytes]]:
+        """Return the hashes of these batches by lane, of those that can be read."""
+        found: dict[int, dict[int, bytes]] = {}
+        for lane, seqs in wanted.items():
+            try:
+                found[lane] = await self._journal.hashes(lane, seqs)
+            except LogError as error:
+                _log.warning("batches cannot be compared", lane=lane, error=str(error))
+        return found
 
     def _tell(self, event: events.Event) -> Sequence[events.Action]:
         now_s = self._clock.monotonic_s()
@@ -230,7 +256,13 @@ class Uplink:
     ) -> None:
         try:
             match action:
-                case events.AdoptSession(epoch, central_uuid):
+                case events.AdoptSession(epoch, central_uuid, fenced):
+                    if fenced is not None:
+                        _log.error(
+                            "this log is not the one central knows: it goes on in a new epoch",
+                            epoch=epoch,
+                            because=fenced,
+                        )
                     _log.info("connected", epoch=epoch, central_uuid=central_uuid)
                     self._told_cause = None
                     self.link = replace(self.link, sessions=self.link.sessions + 1)

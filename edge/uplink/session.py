@@ -24,6 +24,7 @@ This module does not know how long a wait is (edge.uplink.backoff), who is alive
 (edge.uplink.pump).
 """
 
+from collections.abc import Mapping
 from typing import assert_never
 
 from edge.uplink.backoff import Backoff
@@ -62,6 +63,7 @@ from shared.sync.frames import (
     Frame,
     Hello,
     Nack,
+    NackCode,
     Ping,
     Pong,
     Refuse,
@@ -70,6 +72,7 @@ from shared.sync.frames import (
     SeriesFrame,
     Welcome,
 )
+from shared.sync.marks import Hashes, first_other
 from shared.sync.ranges import Ranges
 
 SEND_AHEAD_MAX_BYTES = 262_144  # given to the transport and not yet written; what an urgent
@@ -88,6 +91,7 @@ class UplinkSession:
         self.state = State.WAITING
         self.error: str | None = None  # why there is no session; None while streaming
         self.ledger: Ledger | None = None  # None: not connected
+        self.seqs_wanted: Mapping[int, tuple[int, ...]] = {}  # which HELLO marks too, by lane
         self.backoff = backoff
         self.liveness = Liveness(silence_timeout_s)
         self._dial_at_s = now_s
@@ -138,8 +142,8 @@ class UplinkSession:
         match event:
             case Tick():
                 return self._classify_time(now_s)
-            case Received(frame):
-                return self._classify_frame(frame)
+            case Received():
+                return self._classify_frame(event)
             case LogRead() if self.state is State.STREAMING:
                 self._connected_ledger().check_read(event)
             case _:
@@ -153,15 +157,20 @@ class UplinkSession:
             return Happening.SILENT
         return Happening.TICKED
 
-    def _classify_frame(self, frame: Frame) -> Happening:
+    def _classify_frame(self, received: Received) -> Happening:
+        frame = received.frame
         if self.state in {State.CLOSING, State.STOPPING}:
             return Happening.LATE
         match frame:
             case Welcome() if self.state is State.GREETING:
                 if self._connected_ledger().beyond(frame):
                     return Happening.REWOUND
+                if first_other(frame.marks, received.hashes):
+                    return Happening.FORKED
             case Ack() | Nack() if self.state is State.STREAMING:
                 self._connected_ledger().check(frame)
+                if isinstance(frame, Nack) and frame.code == NackCode.CONFLICT:
+                    return Happening.FORKED
             case _:
                 pass
         return HAPPENING_OF_FRAME[type(frame)]
@@ -176,6 +185,9 @@ class UplinkSession:
                 return self._on_own(event, happening, left)
             case Opened():
                 return self._on_opened(event, now_s)
+            case Received(Welcome() | Nack() as frame) if happening is Happening.FORKED:
+                self.liveness.heard(now_s)
+                return self._on_fork(frame, event.hashes)
             case Received(frame):
                 self.liveness.heard(now_s)
                 return [] if happening is Happening.LATE else self._on_frame(frame, now_s)
@@ -240,9 +252,25 @@ class UplinkSession:
         self._reread_at_s = None
         self.liveness.stream(welcome.heartbeat_s, now_s)
         return [
-            AdoptSession(welcome.epoch, welcome.central_uuid),
+            AdoptSession(welcome.epoch, welcome.central_uuid, welcome.fenced),
             *(Reconcile(number, lane.held) for number, lane in ledger.lanes.items()),
         ]
+
+    def _on_fork(self, frame: Welcome | Nack, hashes: Hashes) -> list[Action]:
+        """Come back and mark what is in question: central then knows where the histories part."""
+        match frame:
+            case Nack(lane=lane, seq=seq):
+                wanted, other = {lane: (seq,)}, (lane, seq)
+            case Welcome(marks=marks):
+                wanted = {
+                    lane: tuple(mark.seq for mark in of_lane) for lane, of_lane in marks.items()
+                }
+                other = first_other(marks, hashes)
+            case _:
+                assert_never(frame)
+        assert other is not None, "the table lets nothing pass here that is the same"
+        self.seqs_wanted = wanted
+        return self._leave(f"lane {other[0]}: batch {other[1]} is another at central", bye="forked")
 
     def _on_dismissal(self, frame: Refuse | Bye) -> list[Action]:
         match frame:

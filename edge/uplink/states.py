@@ -55,6 +55,7 @@ class Happening(StrEnum):
     OPENED = "opened"
     WELCOMED = "welcomed"
     REWOUND = "rewound"  # WELCOME says that central holds what this log does not have
+    FORKED = "forked"  # central holds another batch under a number of this log
     REFUSED = "refused"
     FAREWELL = "farewell"  # BYE came
     ACKED = "acked"
@@ -128,6 +129,7 @@ TRANSITIONS: Mapping[State, Mapping[Happening, State]] = MappingProxyType(
             **_staying(State.GREETING, _LOCAL | {Happening.PINGED, Happening.PONGED}),
             Happening.WELCOMED: State.STREAMING,
             Happening.REWOUND: State.CLOSING,
+            Happening.FORKED: State.CLOSING,
             Happening.REFUSED: State.CLOSING,
             Happening.FAREWELL: State.CLOSING,
             Happening.SILENT: State.CLOSING,
@@ -139,6 +141,7 @@ TRANSITIONS: Mapping[State, Mapping[Happening, State]] = MappingProxyType(
             **_staying(State.STREAMING, _LOCAL | _LOG),
             **_staying(State.STREAMING, {Happening.ACKED, Happening.NACKED}),
             **_staying(State.STREAMING, {Happening.PINGED, Happening.PONGED}),
+            Happening.FORKED: State.CLOSING,
             Happening.REFUSED: State.CLOSING,
             Happening.FAREWELL: State.CLOSING,
             Happening.SILENT: State.CLOSING,

@@ -26,6 +26,8 @@ UNIT_LENGTH_MAX = 64  # characters; the longest unit in use has seven
 LANES_MAX = 8  # five are planned: alerts, control, telemetry, files, and room
 REPORTED_REASONS_MAX = 64  # of refusals; about twenty are in use
 SAMPLES_PER_BATCH_MAX = 10_000_000
+MARKS_MAX = 96  # of a lane: their distances double, so 63 reach back over any log
+MARK_HASH_BYTES = 16  # of a sha256: no two batches meet in them by chance
 CREDIT_MAX_BYTES = 2**62
 RTT_MAX_MS = 86_400_000  # a day; infinity is no JSON and no round trip
 
@@ -86,6 +88,13 @@ class LaneExtent(NamedTuple):
     last_seq: _Count
 
 
+class Mark(NamedTuple):
+    """What one batch is, by the first bytes of its sha256: so a log is told from a copy of it."""
+
+    seq: _Seq
+    hash: Annotated[bytes, Meta(min_length=MARK_HASH_BYTES, max_length=MARK_HASH_BYTES)]
+
+
 class LaneBacklog(NamedTuple):
     """What an edge has of a lane that central has not yet acknowledged."""
 
@@ -108,6 +117,12 @@ class SeriesEntry(NamedTuple):
     value_type: Annotated[int, Meta(ge=0, le=255)]
 
 
+_Marks = Annotated[
+    dict[_Lane, Annotated[tuple[Mark, ...], Meta(max_length=MARKS_MAX)]],
+    Meta(max_length=LANES_MAX),
+]
+
+
 class Hello(Struct, frozen=True, array_like=True, kw_only=True, tag=1):
     """Edge to central, first: who I am and what my log holds. ``epoch`` 0: none granted yet."""
 
@@ -121,6 +136,7 @@ class Hello(Struct, frozen=True, array_like=True, kw_only=True, tag=1):
     lanes: Annotated[dict[_Lane, LaneExtent], Meta(max_length=LANES_MAX)]
     series_count: _Count
     sent_at_ms: _Int64
+    marks: _Marks = {}  # of the newest batch of each lane and some before it
 
 
 class Welcome(Struct, frozen=True, array_like=True, kw_only=True, tag=2):
@@ -138,6 +154,8 @@ class Welcome(Struct, frozen=True, array_like=True, kw_only=True, tag=2):
     credit_bytes: Annotated[int, Meta(ge=FRAME_SIZE_MAX_BYTES, le=CREDIT_MAX_BYTES)]
     heartbeat_s: Annotated[float, Meta(ge=0.1, le=600)]
     server_ms: _Int64
+    fenced: _Detail | None = None  # why this session begins a new epoch, if it does
+    marks: _Marks = {}  # of the newest batch that is held of each lane and some before it
 
 
 class Refuse(Struct, frozen=True, array_like=True, kw_only=True, tag=3):

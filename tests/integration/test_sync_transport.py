@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import shutil
 from pathlib import Path
 
 import uvloop
@@ -10,7 +11,7 @@ from edge.log.journal import Journal
 from edge.uplink.link import LinkStage
 from edge.uplink.pump import Uplink
 from shared.clock import SystemClock
-from tests.support.edge_log import append_values, noise_batch, open_journal, opened, read_all
+from tests.support.edge_log import append_values, noise_batch, opened, read_all
 from tests.support.eventually import until
 from tests.support.memory_inbox import EdgeData, MemoryInboxStore
 from tests.support.relay import relaying
@@ -196,16 +197,23 @@ async def test_dropping_the_task_drops_the_connection(tmp_path: Path) -> None:
         await until(lambda: not listener.live)
 
 
-async def test_a_log_that_was_replaced_by_an_old_copy_is_turned_away(tmp_path: Path) -> None:
+async def test_a_log_that_was_replaced_by_an_old_copy_goes_on_in_a_new_epoch(
+    tmp_path: Path,
+) -> None:
     site, store = SyncSite(tmp_path), MemoryInboxStore()
     async with site.listening(store) as listener:
         async with opened(tmp_path / "edge") as journal:
             await append_values(journal, 1.0, 2.0)
+        shutil.copytree(tmp_path / "edge", tmp_path / "image")
+        async with opened(tmp_path / "edge") as journal:
+            await append_values(journal, 3.0)
             async with uplinked(site.uplink_config(listener.port), journal):
-                await until(lambda: has_all(store, 2))
-        (key, batch), *_ = data_of(store).batches.items()
-        data_of(store).batches[key[0], 9_999_999] = batch
-        journal = open_journal(tmp_path / "edge")
-        async with uplinked(site.uplink_config(listener.port), journal) as uplink:
-            await until(lambda: "rewound" in (uplink.link.error or ""))
-        await journal.close()
+                await until(lambda: has_all(store, 3))
+        async with opened(tmp_path / "image") as journal:
+            await append_values(journal, 4.0)
+            async with uplinked(site.uplink_config(listener.port), journal):
+                await until(lambda: journal.identity().epoch == 2)
+                await until(lambda: not journal.state().lanes[2].owed)
+    assert store.database.fences == ["lane 2: batch 3 is held with other content"]
+    fresh = store.database.data["kaduna", "edge-1", 2]
+    assert sorted(fresh.batches) == [(2, 3)]

@@ -136,24 +136,41 @@ def test_a_quarantined_batch_is_let_go_because_central_keeps_it() -> None:
     assert not world.log.kept
 
 
-def test_an_edge_restored_from_an_old_image_is_turned_away_on_both_sides() -> None:
+def test_an_edge_restored_from_an_old_image_goes_on_in_a_new_epoch() -> None:
     world = World()
-    for _ in range(5):
+    for _ in range(3):
+        world.append()
+    image = world.log.image()
+    world.append()
+    world.append()
+    world.settle()
+    world.restore_edge(image)
+    world.append()
+    world.settle()
+    old, new = (world.database.data["kaduna", "edge-1", epoch] for epoch in (1, 2))
+    assert sorted(old.batches) == [(2, seq) for seq in range(1, 6)]
+    assert new.batches == {(2, 4): image.appended[2, 4]}  # 1 to 3 are held already
+    assert world.database.fences == ["lane 2 is held up to 5, the edge's log ends at 4"]
+    assert world.log.kept == {}
+    assert world.log.epoch == 2
+
+
+def test_what_an_old_image_has_and_central_has_not_is_sent_once() -> None:
+    world = World()
+    for _ in range(3):
         world.append()
     world.settle()
-    for seq in (4, 5):
-        world.log.kept.pop((2, seq), None)
-    world.log.last_seq[2] = 3
-    world.crash_edge()
-    for _ in range(200):
-        world.finish_dial()
-        world.deliver_down()
-        for side in list(world.centrals):
-            world.deliver_up(side)
-            world.open_session(side)
-        world.pass_time(0.1)
-    assert {note.code for note in world.endings} == {"rewound"}
-    assert "rewound" in (world.edge.session.error or "")
+    for _ in range(7):
+        world.append()
+    image = world.log.image()  # 4 to 10 are in it and not yet sent
+    world.append()
+    world.settle()
+    world.restore_edge(image)
+    world.append(new_series=1)
+    world.settle()
+    new = world.database.data["kaduna", "edge-1", 2]
+    assert sorted(new.batches) == [(2, 11)]
+    assert new.series == world.log.series
 
 
 def test_a_new_installation_gets_a_new_epoch_and_mixes_with_nothing() -> None:

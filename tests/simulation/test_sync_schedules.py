@@ -5,13 +5,13 @@ database keeps only what was committed. So a wrong acknowledgement is a loss tha
 end, and what is applied twice or before its catalogue entry is known shows at once.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from random import Random
 
 import pytest
 
 from central.inbox.states import State as InboxState
-from shared.sync.frames import FRAME_SIZE_MAX_BYTES
+from shared.sync.frames import FRAME_SIZE_MAX_BYTES, Batch
 from tests.support.sync_world import CentralSide, World
 
 SCHEDULES = 320
@@ -92,6 +92,15 @@ def crash_central(world: World, dice: Random) -> None:
     world.crash_central()
 
 
+def take_image(world: World, dice: Random) -> None:
+    world.images.append(world.log.image())
+
+
+def restore_image(world: World, dice: Random) -> None:
+    if world.images:
+        world.restore_edge(dice.choice(world.images).image())
+
+
 def pass_time(world: World, dice: Random) -> None:
     world.pass_time(dice.choice((0.01, 0.1, 1.0, 6.0, 20.0, 50.0)))
 
@@ -117,13 +126,17 @@ STEPS: dict[Step, int] = {  # and how often, against each other
     spoil_the_disk: 2,
 }
 
+# An image of the edge's disk is taken now and then, and later put back.
+RESTORING: dict[Step, int] = STEPS | {take_image: 4, restore_image: 3}
 
-def run_schedule(seed: int) -> World:
+
+def run_schedule(seed: int, step_weights: Mapping[Step, int] = STEPS) -> World:
     dice = Random(seed)
     credit_bytes = FRAME_SIZE_MAX_BYTES * dice.choice((1, 1, 4))
     world = World(credit_bytes=credit_bytes)
     world.dice = dice
-    steps = dice.choices(list(STEPS), weights=list(STEPS.values()), k=dice.randint(20, STEPS_MAX))
+    count = dice.randint(20, STEPS_MAX)
+    steps = dice.choices(list(step_weights), weights=list(step_weights.values()), k=count)
     for step in steps:
         step(world, dice)
         check_bounds(world, credit_bytes)
@@ -157,6 +170,33 @@ def test_central_ends_with_exactly_what_the_edge_appended(part: int) -> None:
         except BaseException:
             print(f"schedule with seed {seed} failed")  # noqa: T201 the seed must be seen
             raise
+
+
+def what(batch: Batch) -> tuple[int, int, bytes]:
+    return batch.lane, batch.seq, batch.sha256
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_a_restored_disk_loses_nothing_that_it_holds_and_doubles_nothing(part: int) -> None:
+    for seed in range(FIRST_SEED + part, FIRST_SEED + SCHEDULES // 2, 4):
+        try:
+            world = run_schedule(seed, RESTORING)
+            by_epoch = [world.database.data[key].batches for key in sorted(world.database.data)]
+            held = [what(batch) for batches in by_epoch for batch in batches.values()]
+            assert len(held) == len(set(held))  # what is in two epochs was applied twice
+            assert {what(batch) for batch in world.log.appended.values()} <= set(held)
+            assert world.log.kept == {}
+        except BaseException:
+            print(f"schedule with seed {seed} failed")  # noqa: T201 the seed must be seen
+            raise
+
+
+def test_schedules_of_restored_disks_reach_what_they_are_about() -> None:
+    worlds = [run_schedule(seed, RESTORING) for seed in range(FIRST_SEED, FIRST_SEED + 60)]
+    fences = [because for world in worlds for because in world.database.fences]
+    assert any("the edge's log ends at" in because for because in fences)
+    assert any("is held with other content" in because for because in fences)
+    assert sum(world.forks for world in worlds) > 0
 
 
 def test_schedules_reach_what_they_are_about() -> None:

@@ -1,6 +1,6 @@
 """What an edge sends to central, made up: greetings, catalogue entries, batches of samples."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import NamedTuple
 from uuid import UUID
@@ -8,11 +8,13 @@ from uuid import UUID
 from shared.codec.body import encode_body
 from shared.codec.columns import columns_from_rows
 from shared.domain.samples import Value, ValueType
-from shared.sync.frames import Batch, Hello, LaneExtent, SeriesEntry
+from shared.sync.frames import LANES_MAX, Batch, Hello, LaneExtent, Mark, SeriesEntry
+from shared.sync.ranges import SEQ_MAX
 from shared.sync.records import ALERT_LANE, KnownRecord, encode_records
 
 NOW_MS = 1_795_435_200_000  # 2026-11-23T12:00Z
 LANE = 2  # telemetry
+SERIES_COUNT = 1_000_000
 
 
 class Sample(NamedTuple):
@@ -31,8 +33,11 @@ def hello(
     install: int = 1,
     epoch: int = 0,
     boot_id: str = "boot-1",
+    lanes: Mapping[int, LaneExtent] = {},
+    series_count: int = SERIES_COUNT,
+    marks: Mapping[int, tuple[Mark, ...]] = {},
 ) -> Hello:
-    """Return the greeting of installation number ``install``."""
+    """Return the greeting of installation number ``install``, whose log has all that is held."""
     return Hello(
         site=site,
         edge_id=edge_id,
@@ -40,9 +45,10 @@ def hello(
         boot_id=boot_id,
         epoch=epoch,
         software="0.1.0",
-        lanes={LANE: LaneExtent(1, 0)},
-        series_count=0,
+        lanes=dict(lanes) or dict.fromkeys(range(LANES_MAX), LaneExtent(1, SEQ_MAX)),
+        series_count=series_count,
         sent_at_ms=NOW_MS,
+        marks=dict(marks),
     )
 
 

@@ -6,7 +6,18 @@ from dataclasses import dataclass, field
 
 from central.errors import BatchRefusedError, StoreError
 from central.inbox.ports import BatchRefusal, SessionGrant, StoreResult
-from shared.sync.frames import Batch, Hello, NackCode, Report, SeriesEntry
+from central.store.fencing import History, judge_history
+from central.store.grants import Ancestor
+from shared.sync.frames import (
+    MARK_HASH_BYTES,
+    Batch,
+    Hello,
+    Mark,
+    NackCode,
+    Report,
+    SeriesEntry,
+)
+from shared.sync.marks import make_marks, marked_held
 from shared.sync.ranges import Ranges
 from tests.support.sync_frames import CENTRAL_UUID
 
@@ -20,13 +31,24 @@ class EdgeData:
     series: list[SeriesEntry] = field(default_factory=list[SeriesEntry])
     batches: dict[tuple[int, int], Batch] = field(default_factory=dict[tuple[int, int], Batch])
     repeated: int = 0  # batches that came although they were held
+    shared: dict[int, Ranges] = field(default_factory=dict[int, Ranges])  # held by another epoch
 
     def ranges(self) -> dict[int, Ranges]:
-        lanes = sorted({lane for lane, _ in self.batches})
+        lanes = sorted({lane for lane, _ in self.batches} | self.shared.keys())
         return {
-            lane: Ranges.of_numbers(seq for of_lane, seq in self.batches if of_lane == lane)
+            lane: Ranges.of_numbers(seq for of_lane, seq in self.batches if of_lane == lane).union(
+                self.shared.get(lane, Ranges())
+            )
             for lane in lanes
         }
+
+    def marks(self) -> dict[int, tuple[Mark, ...]]:
+        hashes: dict[int, dict[int, bytes]] = {}
+        for lane, held in self.ranges().items():
+            for seq in marked_held(held):
+                if (lane, seq) in self.batches:
+                    hashes.setdefault(lane, {})[seq] = self.batches[lane, seq].sha256
+        return make_marks(hashes)
 
 
 def no_series(batch: Batch) -> int:
@@ -44,16 +66,29 @@ class MemoryDatabase:
         self.conflicts: list[Batch] = []
         self.poison: set[int] = set()  # seqs that make any transaction fail for good
         self.quarantine: set[int] = set()  # seqs that the store quarantines by itself
-        self._epochs: dict[tuple[str, str], dict[str, int]] = {}
+        self.fences: list[str] = []
+        self._epochs: dict[tuple[str, str], dict[int, str]] = {}
         self._series_used = series_used
         self._sessions = 0
 
     def open_session(self, hello: Hello) -> SessionGrant:
-        """Grant one epoch per installation."""
+        """Grant one epoch per installation, and another where its log is not the one it was."""
         epochs = self._epochs.setdefault((hello.site, hello.edge_id), {})
-        newest = max(epochs.values(), default=0)
-        epoch = epochs.setdefault(hello.install_uuid, max(newest + 1, hello.epoch))
+        newest = max(epochs, default=0)
+        mine = [epoch for epoch, install in epochs.items() if install == hello.install_uuid]
+        epoch = hello.epoch if hello.epoch in mine else max(mine, default=0)
+        if not mine or hello.epoch > newest:
+            epoch = newest = max(newest + 1, hello.epoch)
+            epochs[epoch] = hello.install_uuid
         data = self.data.setdefault((hello.site, hello.edge_id, epoch), EdgeData())
+        hashes = {key: batch.sha256[:MARK_HASH_BYTES] for key, batch in data.batches.items()}
+        fence = judge_history(hello, History(data.ranges(), len(data.series), hashes))
+        if fence is not None:
+            self.fences.append(fence.because)
+            epoch = newest + 1
+            epochs[epoch] = hello.install_uuid
+            data = EdgeData(shared=dict(fence.shared))
+            self.data[hello.site, hello.edge_id, epoch] = data
         self._sessions += 1
         return SessionGrant(
             session_id=f"{self._sessions:032x}",
@@ -66,6 +101,13 @@ class MemoryDatabase:
             series_known=len(data.series),
             site_key=1,
             edge_key=1,
+            fenced=None if fence is None else fence.because,
+            ancestors=tuple(
+                Ancestor(other, self.data[hello.site, hello.edge_id, other].ranges())
+                for other, install in epochs.items()
+                if install == hello.install_uuid and other != epoch
+            ),
+            marks=data.marks(),
         )
 
     def commit(
@@ -82,12 +124,24 @@ class MemoryDatabase:
         stored: dict[int, Ranges] = {}
         refused: list[BatchRefusal] = []
         for batch in batches:
+            if self._is_inherited(grant, data, batch):
+                stored[batch.lane] = stored.get(batch.lane, Ranges()).add(batch.seq)
+                continue
             code = self._insert(data, batch)
             if code:
                 refused.append(BatchRefusal(batch.lane, batch.seq, code, "as told"))
             else:
                 stored[batch.lane] = stored.get(batch.lane, Ranges()).add(batch.seq)
         return StoreResult(stored, tuple(refused))
+
+    def _is_inherited(self, grant: SessionGrant, data: EdgeData, batch: Batch) -> bool:
+        key = (batch.lane, batch.seq)
+        others = [self.data[grant.site, grant.edge_id, one.epoch] for one in grant.ancestors]
+        held = [other.batches[key] for other in others if key in other.batches]
+        if key in data.batches or all(one.sha256 != batch.sha256 for one in held):
+            return False
+        data.shared[batch.lane] = data.shared.get(batch.lane, Ranges()).add(batch.seq)
+        return True
 
     def _insert(self, data: EdgeData, batch: Batch) -> NackCode | None:
         used = self._series_used(batch)

@@ -5,10 +5,12 @@ that an acknowledgement that should not have been given shows as a loss.
 """
 
 import struct
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from edge.uplink.events import LogRead, ReadLog
 from shared.sync.frames import SERIES_PER_FRAME_MAX, Batch, Hello, LaneExtent, SeriesEntry
+from shared.sync.marks import make_marks, marked_seqs
 from shared.sync.ranges import Ranges
 from tests.support.sync_frames import INSTALL_UUID, make_batch, make_series
 
@@ -31,6 +33,7 @@ class MemoryLog:
     kept: dict[tuple[int, int], Batch] = field(default_factory=dict[tuple[int, int], Batch])
     appended: dict[tuple[int, int], Batch] = field(default_factory=dict[tuple[int, int], Batch])
     last_seq: dict[int, int] = field(default_factory=dict[int, int])
+    timeline: int = 0  # what is appended in another is other content
 
     def append(self, lane: int, *, new_series: int = 0, size_bytes: int = 8) -> int:
         """Commit one batch that uses every series known, ``new_series`` new ones included."""
@@ -38,7 +41,8 @@ class MemoryLog:
         self.series += make_series(known + 1, known + new_series)
         seq = self.last_seq.get(lane, 0) + 1
         head = _HEAD.pack(len(self.series))
-        batch = make_batch(seq, head + bytes([seq % 251]) * size_bytes, lane=lane)
+        content = bytes([self.timeline % 251, seq % 251]) * (size_bytes // 2)
+        batch = make_batch(seq, head + content, lane=lane)
         self.kept[lane, seq] = self.appended[lane, seq] = batch
         self.last_seq[lane] = seq
         return seq
@@ -72,7 +76,7 @@ class MemoryLog:
             len(rest) > SERIES_PER_FRAME_MAX,
         )
 
-    def hello(self) -> Hello:
+    def hello(self, wanted: Mapping[int, Iterable[int]] = {}) -> Hello:
         """Return what an edge with this log says first."""
         return Hello(
             site="kaduna",
@@ -84,7 +88,32 @@ class MemoryLog:
             lanes={lane: self._extent(lane) for lane in sorted(self.last_seq)},
             series_count=len(self.series),
             sent_at_ms=0,
+            marks=make_marks(self._hashes(wanted)),
         )
+
+    def image(self) -> "MemoryLog":
+        """Return a copy as a backup of the disk would hold it; what it appends is its own."""
+        return MemoryLog(
+            self.install_uuid,
+            self.epoch,
+            list(self.series),
+            dict(self.kept),
+            dict(self.appended),
+            dict(self.last_seq),
+            self.timeline + 1,
+        )
+
+    def hashes(self, lane: int, seqs: Iterable[int]) -> dict[int, bytes]:
+        """Return the sha256 of those that are kept."""
+        held = [(seq, self.kept.get((lane, seq))) for seq in seqs]
+        return {seq: batch.sha256 for seq, batch in held if batch is not None}
+
+    def _hashes(self, wanted: Mapping[int, Iterable[int]]) -> dict[int, dict[int, bytes]]:
+        found: dict[int, dict[int, bytes]] = {}
+        for lane, last_seq in self.last_seq.items():
+            seqs = marked_seqs(self._extent(lane).first_retained, last_seq)
+            found[lane] = self.hashes(lane, {*seqs, *wanted.get(lane, ())})
+        return found
 
     def _extent(self, lane: int) -> LaneExtent:
         last_seq = self.last_seq[lane]

@@ -23,11 +23,13 @@ from shared.errors import PeerViolationError
 from shared.sync.frames import (
     FRAME_SIZE_MAX_BYTES,
     Batch,
+    Bye,
     Frame,
     Hello,
     RefuseCode,
     Report,
     SeriesFrame,
+    Welcome,
     credit_cost_bytes,
     decode_frame,
     encode_frame,
@@ -85,6 +87,8 @@ class World:
         self.absent: list[uplink.NoteAbsent] = []
         self.endings: list[inbox.NoteEnding] = []
         self.reports = 0
+        self.images: list[MemoryLog] = []  # of the edge's disk
+        self.forks = 0  # times the edge found that central holds another batch under a number
         self.connections = 0
         self.is_log_readable = True
         self._limits = SessionLimits(credit_bytes=credit_bytes, silence_timeout_s=SILENCE_S)
@@ -107,7 +111,7 @@ class World:
         self.connections += 1
         session = InboxSession(IDENTITY, self._limits, self.now_s)
         self.centrals.append(CentralSide(self.edge.wire, session))
-        self.tell_edge(uplink.Opened(self.log.hello()))
+        self.tell_edge(uplink.Opened(self.log.hello(self.edge.session.seqs_wanted)))
         return True
 
     def deliver_up(self, side: CentralSide) -> bool:
@@ -124,7 +128,13 @@ class World:
         if wire is None:
             return False
         if wire.down:
-            self.tell_edge(uplink.Received(decode_frame(wire.down.popleft())))
+            frame = decode_frame(wire.down.popleft())
+            marks = frame.marks if isinstance(frame, Welcome) else {}
+            hashes = {
+                lane: self.log.hashes(lane, [mark.seq for mark in of_lane])
+                for lane, of_lane in marks.items()
+            }
+            self.tell_edge(uplink.Received(frame, hashes))
             return True
         if wire.is_broken:
             self.edge.wire = None
@@ -190,6 +200,11 @@ class World:
         if self.edge.wire:
             self.cut(self.edge.wire)
         self.edge = self._new_edge()
+
+    def restore_edge(self, image: MemoryLog) -> None:
+        """Start the edge again on a disk as it was when ``image`` was taken."""
+        self.log = image
+        self.crash_edge()
 
     def crash_central(self) -> None:
         """Kill central; transactions that run are rolled back."""
@@ -266,6 +281,7 @@ class World:
             case uplink.Dial():
                 self.edge.is_dialing = True
             case uplink.SendFrame(frame):
+                self.forks += isinstance(frame, Bye) and frame.reason == "forked"
                 self._send_up(frame)
             case uplink.SendReport():
                 self._send_up(EMPTY_REPORT)

@@ -35,6 +35,21 @@ ALTER TABLE {table} ATTACH PARTITION {partition} FOR VALUES FROM ({first}) TO ({
 -- has_pending: a day with batches not yet unpacked is kept, however old
 SELECT EXISTS (SELECT FROM {partition} WHERE state = 'received');
 
+-- keep_hashes: what batches were outlives them, 16 bytes each; in runs of neighbours, so that one
+-- is found by its number alone
+INSERT INTO sync_hash (site_id, edge_node_id, epoch, lane, first_seq, hashes)
+SELECT site_id, edge_node_id, epoch, lane, min(seq),
+    string_agg(substring(sha256 FROM 1 FOR 16), ''::bytea ORDER BY seq)
+FROM (
+    SELECT site_id, edge_node_id, epoch, lane, seq, sha256, seq / 256 AS block,
+        seq - row_number() OVER (
+            PARTITION BY site_id, edge_node_id, epoch, lane ORDER BY seq
+        ) AS run
+    FROM {partition} WHERE received_at < {before}
+) AS batch
+GROUP BY site_id, edge_node_id, epoch, lane, block, run
+ON CONFLICT DO NOTHING;
+
 -- drop: frees the disk at once, unlike DELETE
 DROP TABLE {partition};
 

@@ -17,17 +17,36 @@ SELECT e.site_id, e.edge_node_id FROM site s JOIN edge_node e USING (site_id)
 WHERE s.name = %(site)s AND e.name = %(edge_id)s
 FOR NO KEY UPDATE OF e;
 
--- grant_epoch: an installation keeps its epoch; a new one gets one that was never used here
-INSERT INTO sync_epoch (site_id, edge_node_id, epoch, install_uuid)
-SELECT %(site_key)s, %(edge_key)s,
-    greatest(coalesce(max(epoch), 0) + 1, %(claimed_epoch)s), %(install_uuid)s
-FROM sync_epoch
+-- epochs: all that were ever granted to an edge, newest first
+SELECT epoch, install_uuid FROM sync_epoch
 WHERE site_id = %(site_key)s AND edge_node_id = %(edge_key)s
-HAVING count(*) FILTER (WHERE install_uuid = %(install_uuid)s) = 0;
+ORDER BY epoch DESC;
 
--- epoch_of: what grant_epoch granted, now or at an earlier session
-SELECT epoch FROM sync_epoch
-WHERE site_id = %(site_key)s AND edge_node_id = %(edge_key)s AND install_uuid = %(install_uuid)s;
+-- add_epoch: what central.store.epochs has decided
+INSERT INTO sync_epoch (site_id, edge_node_id, epoch, install_uuid, base_epoch, fenced_because)
+VALUES (%(site_key)s, %(edge_key)s, %(epoch)s, %(install_uuid)s, %(base_epoch)s, %(because)s);
+
+-- share: what a new epoch has in common with the one it goes on from
+INSERT INTO sync_range (site_id, edge_node_id, epoch, lane, held)
+VALUES (%(site_key)s, %(edge_key)s, %(epoch)s, %(lane)s, %(held)s);
+
+-- hashes: the first 16 bytes of what is held, from the inbox, the quarantine, or what was kept
+SELECT asked.lane, asked.seq, coalesce(
+    (SELECT substring(b.sha256 FROM 1 FOR 16) FROM sync_batch AS b
+    WHERE b.site_id = %(site_key)s AND b.edge_node_id = %(edge_key)s AND b.epoch = %(epoch)s
+        AND b.lane = asked.lane AND b.seq = asked.seq LIMIT 1),
+    (SELECT substring(q.sha256 FROM 1 FOR 16) FROM sync_quarantine AS q
+    WHERE q.site_id = %(site_key)s AND q.edge_node_id = %(edge_key)s AND q.epoch = %(epoch)s
+        AND q.lane = asked.lane AND q.seq = asked.seq),
+    (SELECT nullif(substring(run.hashes FROM (16 * (asked.seq - run.first_seq) + 1)::int FOR 16), '')
+    FROM (
+        SELECT h.first_seq, h.hashes FROM sync_hash AS h
+        WHERE h.site_id = %(site_key)s AND h.edge_node_id = %(edge_key)s
+            AND h.epoch = %(epoch)s AND h.lane = asked.lane AND h.first_seq <= asked.seq
+        ORDER BY h.first_seq DESC LIMIT 1
+    ) AS run WHERE asked.seq - run.first_seq < 256)
+)
+FROM unnest(%(batch_lanes)s::smallint[], %(seqs)s::bigint[]) AS asked (lane, seq);
 
 -- held: what the edge need not send again
 SELECT lane, held FROM sync_range

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -13,8 +14,10 @@ from central.errors import BatchRefusedError, StoreError
 from central.store.database import Database
 from central.store.grants import SessionGrant
 from central.store.inbox import CONFLICT_BODIES_MAX, PostgresInbox
+from central.store.upkeep import Upkeep
 from shared.domain.samples import ValueType
-from shared.sync.frames import NackCode, Report
+from shared.sync.frames import Batch, LaneExtent, Mark, NackCode, Report
+from shared.sync.marks import make_marks
 from shared.sync.ranges import Ranges
 from tests.support.central_world import CentralWorld
 from tests.support.edge_data import LANE, NOW_MS, Sample, batch, batch_of_body, entry, hello
@@ -46,6 +49,88 @@ async def test_an_epoch_this_database_has_forgotten_is_kept(world: CentralWorld)
 
 async def test_a_senseless_epoch_does_not_use_up_the_numbers(world: CentralWorld) -> None:
     assert (await world.session(install=1, epoch=2**31 - 1)).epoch == 1
+
+
+def marked(*batches: Batch, last_seq: int) -> dict[str, Any]:
+    """Return what HELLO says of a log that has these batches among others."""
+    return {
+        "epoch": 1,
+        "lanes": {LANE: LaneExtent(1, last_seq)},
+        "marks": {LANE: tuple(Mark(one.seq, one.sha256[:16]) for one in reversed(batches))},
+        "series_count": 1,
+    }
+
+
+SENT = [batch(seq, [Sample(1, NOW_MS + seq, 0.5)]) for seq in range(1, 6)]
+OTHER = [batch(seq, [Sample(1, NOW_MS + seq, 9.5)]) for seq in range(1, 6)]
+
+
+async def test_an_old_image_goes_on_in_an_epoch_that_shares_what_it_has(
+    world: CentralWorld,
+) -> None:
+    await world.deliver(*SENT, series=[entry(1)])
+    grant = await world.session(**marked(*SENT[:2], last_seq=2))
+    assert (grant.epoch, grant.series_known) == (2, 0)
+    assert grant.lanes == {LANE: Ranges.of((1, 2))}
+    assert grant.fenced == "lane 2 is held up to 5, the edge's log ends at 2"
+    result = await world.store(grant, *OTHER[2:3], series=[entry(1)])
+    await world.unpack()
+    assert result.stored == {LANE: Ranges.of((3, 3))}
+    assert sorted(await world.sql("SELECT v FROM sample")) == [0.5] * 5 + [9.5]
+    assert (await world.session(**marked(*SENT[:2], last_seq=3) | {"epoch": 2})).epoch == 2
+
+
+async def test_what_an_old_image_sends_again_is_applied_once(world: CentralWorld) -> None:
+    await world.deliver(*SENT, series=[entry(1)])
+    # It marks nothing that tells how much of its log is shared: all of it comes again.
+    grant = await world.session(**marked(last_seq=4))
+    assert grant.lanes == {}
+    result = await world.store(grant, *SENT[:3], OTHER[3], series=[entry(1)])
+    await world.unpack()
+    assert result.stored == {LANE: Ranges.of((1, 4))}
+    assert result.refused == ()
+    assert sorted(await world.sql("SELECT v FROM sample")) == [0.5] * 5 + [9.5]
+
+
+async def test_a_batch_is_known_by_its_hash_after_its_body_is_long_gone(
+    world: CentralWorld,
+) -> None:
+    await world.deliver(*SENT, series=[entry(1)])
+    await Upkeep(world.database, inbox_keep_days=3).run(NOW_MS + 10 * 86_400_000)
+    assert await world.sql("SELECT count(*) FROM sync_batch") == [0]
+    assert (await world.session(epoch=1)).marks == make_marks(
+        {LANE: {one.seq: one.sha256 for one in (SENT[1], SENT[3], SENT[4])}}
+    )
+    grant = await world.session(**marked(OTHER[3], SENT[1], last_seq=5))
+    assert grant.fenced == "lane 2: batch 4 is held with other content"
+    assert grant.lanes == {LANE: Ranges.of((1, 2))}
+    await world.store(grant, SENT[2], OTHER[3], series=[entry(1)])
+    await world.unpack()
+    assert sorted(await world.sql("SELECT v FROM sample")) == [0.5] * 5 + [9.5]
+
+
+async def test_two_copies_of_a_node_each_have_an_epoch(world: CentralWorld) -> None:
+    await world.deliver(*SENT[:3], series=[entry(1)])
+    first = await world.session(**marked(*SENT[:3], last_seq=3))
+    await world.store(first, SENT[3], series=[])
+    second = await world.session(**marked(*SENT[:3], OTHER[3], last_seq=4))
+    assert (first.epoch, second.epoch) == (1, 2)
+    await world.store(second, OTHER[3], series=[entry(1)])
+    again = await world.session(**marked(*SENT[:4], last_seq=4))
+    assert (again.epoch, again.fenced) == (1, None)
+    await world.unpack()
+    assert sorted(await world.sql("SELECT v FROM sample")) == [0.5] * 4 + [9.5]
+
+
+async def test_an_epoch_that_a_restored_central_has_forgotten_shares_by_hash(
+    world: CentralWorld,
+) -> None:
+    await world.deliver(*SENT[:3], series=[entry(1)])
+    grant = await world.session(**marked(*SENT[:4], last_seq=4) | {"epoch": 4})
+    assert (grant.epoch, grant.lanes) == (4, {})
+    await world.store(grant, *SENT[:4], series=[entry(1)])
+    await world.unpack()
+    assert await world.sql("SELECT count(*) FROM sample") == [4]
 
 
 async def test_concurrent_greetings_of_one_new_installation_get_one_epoch(

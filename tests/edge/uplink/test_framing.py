@@ -2,7 +2,7 @@
 
 from edge.log.records import Identity, LaneState, LogState, StoredBatch
 from edge.uplink.events import ReadLog
-from edge.uplink.framing import Installation, answer_read, make_hello, make_report
+from edge.uplink.framing import Installation, answer_read, make_hello, make_report, seqs_to_mark
 from shared.domain.samples import Series, ValueType
 from shared.ids import SeriesName
 from shared.sync.frames import (
@@ -11,6 +11,7 @@ from shared.sync.frames import (
     UNIT_LENGTH_MAX,
     LaneBacklog,
     LaneExtent,
+    Mark,
     SeriesFrame,
     decode_frame,
     encode_frame,
@@ -75,7 +76,7 @@ def series(ix: int, unit: str = "%") -> tuple[int, Series]:
 
 
 def test_hello_tells_who_and_how_far() -> None:
-    hello = make_hello(IDENTITY, log_state(lane(2, 5)), INSTALLATION, now_ms=9)
+    hello = make_hello(IDENTITY, log_state(lane(2, 5)), INSTALLATION, hashes={}, now_ms=9)
     assert (hello.site, hello.edge_id, hello.epoch, hello.series_count) == (
         "kaduna",
         "edge-1",
@@ -86,8 +87,17 @@ def test_hello_tells_who_and_how_far() -> None:
     assert decode_frame(encode_frame(hello)) == hello
 
 
+def test_hello_marks_the_newest_batches_and_some_before() -> None:
+    state = log_state(lane(2, 5))
+    assert seqs_to_mark(state, {TELEMETRY: [3]}) == {TELEMETRY: [2, 3, 4, 5]}
+    hashes = {TELEMETRY: {seq: bytes([seq]) * 32 for seq in (2, 4, 5)}}
+    hello = make_hello(IDENTITY, state, INSTALLATION, hashes=hashes, now_ms=9)
+    assert hello.marks == {TELEMETRY: tuple(Mark(seq, bytes([seq]) * 16) for seq in (5, 4, 2))}
+    assert decode_frame(encode_frame(hello)) == hello
+
+
 def test_a_lane_that_never_had_a_batch_is_empty_and_valid() -> None:
-    hello = make_hello(IDENTITY, log_state(lane(0, 0)), INSTALLATION, now_ms=9)
+    hello = make_hello(IDENTITY, log_state(lane(0, 0)), INSTALLATION, hashes={}, now_ms=9)
     assert hello.lanes == {TELEMETRY: LaneExtent(1, 0)}
     assert decode_frame(encode_frame(hello)) == hello
 
