@@ -10,6 +10,7 @@ from shared.sync.records import Severity
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 Port = Annotated[int, Field(ge=1, le=65535)]
+CongestionControl = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,15}$")]
 
 
 class MqttConfig(Section):
@@ -96,6 +97,7 @@ class UplinkConfig(Section):
     silence_timeout_s: Annotated[float, Field(gt=0)] = 45.0
     backoff_min_s: Annotated[float, Field(gt=0)] = 0.5
     backoff_max_s: Annotated[float, Field(gt=0)] = 60.0
+    congestion: CongestionControl = "bbr"  # of the kernel; where it is refused, the kernel's own
 
 
 class ApiConfig(Section):

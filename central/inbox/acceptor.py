@@ -27,6 +27,7 @@ from shared.clock import Clock
 from shared.ids import is_name
 from shared.logs import get_log
 from shared.sync.frames import FRAME_SIZE_MAX_BYTES, Hello, RefuseCode
+from shared.tcp import TcpTuning, tune
 
 SYNC_PATH: Final = "/sync/v1"
 GREETING_CONNECTIONS_MAX = 64  # connections without a session yet, beside those that have one
@@ -240,13 +241,25 @@ async def start_sync_listener(
         where = f"{config.host}:{config.port}"
         raise CentralError(f"sync.port: cannot listen on {where}: {error.strerror}") from error
     listener = SyncListener(server, acceptor)
-    _log.info("listening for edges", host=config.host, port=listener.port)
+    congestion = _tune(config, server)
+    _log.info("listening for edges", host=config.host, port=listener.port, congestion=congestion)
     try:
         yield listener
     finally:
         server.close()
         await acceptor.stop()
         await runner.cleanup()
+
+
+def _tune(config: SyncConfig, server: asyncio.Server) -> str | None:
+    """Prepare what is accepted for the link; return the congestion control in use."""
+    tuning = TcpTuning(
+        congestion=config.congestion,
+        unsent_max_bytes=WRITE_BUFFER_MAX_BYTES,
+        silence_timeout_s=config.silence_timeout_s,
+    )
+    in_use = [tune(listening, tuning) for listening in server.sockets]
+    return in_use[0]
 
 
 async def _listen(

@@ -150,6 +150,12 @@ def register_link(metrics: EdgeMetrics, link: Callable[[], LinkState]) -> None:
         ("state",),
         lambda: {(stage.value,): float(link().state is stage) for stage in LinkStage},
     )
+    metrics.family(
+        "uplink_congestion",
+        "1 for the congestion control of the newest connection to central",
+        ("control",),
+        lambda: {(control,): 1.0} if (control := link().congestion) else {},
+    )
     counts: tuple[tuple[str, str, Callable[[LinkState], float]], ...] = (
         ("uplink_sessions", "Sessions with central since the start", lambda at: at.sessions),
         ("uplink_connects", "Connections to central since the start", lambda at: at.connects),

@@ -39,6 +39,7 @@ class EdgeReport:
     log_bytes: int
     disk_free_bytes: int
     series: int
+    congestion: str = "none"  # control of the newest connection to central
     clock_behind_s: float = 0.0  # 0: no doubt about this node's clock
     quarantined: Mapping[str, int] = field(default_factory=dict[str, int])  # ever, by reason
     broker_refused: Mapping[str, int] = field(default_factory=dict[str, int])  # by reason
@@ -82,6 +83,7 @@ def report_from_metrics(text: str, at_ms: int) -> EdgeReport:
         log_bytes=round(total("log_bytes")),
         disk_free_bytes=round(total("disk_free_bytes")),
         series=round(total("series")),
+        congestion=state("uplink_congestion"),
         clock_behind_s=total("clock_behind_seconds"),
         quarantined=by_reason("quarantined"),
         broker_refused=by_reason("broker_refused"),
@@ -128,7 +130,8 @@ def report_lines(report: EdgeReport, now_ms: int) -> Iterator[str]:
         behind = _duration(report.clock_behind_s)
         yield f"clock       IN DOUBT, {behind} behind what was recorded here: set this node's clock"
     yield f"broker      {report.broker}"
-    yield f"central     {report.uplink}"
+    control = "" if report.congestion == "none" else f", congestion control {report.congestion}"
+    yield f"central     {report.uplink}{control}"
     oldest = f", oldest {_age(report.backlog_oldest_age_s)}" if report.backlog_batches else ""
     yield (
         f"backlog     {report.backlog_samples} samples in {report.backlog_batches} batches, "

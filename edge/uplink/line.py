@@ -30,6 +30,8 @@ HANG_UP_TIMEOUT_S = 2.0  # to write what waits and to say goodbye; a dead line t
 class DialAnswered:
     """The connection is there; the pump makes `Opened` of it, with a fresh HELLO."""
 
+    congestion: str | None = None  # control the kernel uses for it
+
 
 class Line:
     """A connection in the making, in use, or ending. ``run`` is its whole life."""
@@ -102,7 +104,7 @@ class Line:
         return f"cannot connect: no answer in {self._connect_timeout_s:g} s"
 
     async def _converse(self, connection: Connection) -> None:
-        await self._tell(DialAnswered())
+        await self._tell(DialAnswered(connection.congestion))
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._read(connection), name="uplink-read")

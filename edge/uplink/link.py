@@ -34,6 +34,7 @@ class LinkState:
     sessions: int = 0  # of these, welcomed by central
     faults: int = 0  # errors of this program that the uplink survived by beginning anew
     in_flight_batches: int = 0  # sent and not yet confirmed
+    congestion: str | None = None  # control of the newest connection; None: nobody can say
     error: str | None = None  # why there is no session; None while streaming
 
     @property

@@ -133,6 +133,7 @@ class Uplink:
         except TimeoutError:
             return None
         if isinstance(event, DialAnswered):
+            self._note_congestion(event.congestion)
             return self._opened()
         return event
 
@@ -151,6 +152,13 @@ class Uplink:
     def _nudge(self) -> None:
         if self._inbox.empty():
             self._inbox.put_nowait(None)
+
+    def _note_congestion(self, congestion: str | None) -> None:
+        """Show what the kernel uses, and say once when it is not what was asked for."""
+        if congestion not in {self.link.congestion, self._config.congestion}:
+            asked = self._config.congestion
+            _log.warning("the kernel gives another control", asked=asked, in_use=congestion)
+        self.link = replace(self.link, congestion=congestion)
 
     def _opened(self) -> events.Opened:
         state = self._journal.state()
