@@ -169,6 +169,7 @@ class PostgresInbox:
         keys["session_id"] = uuid4()
         keys["boot_id"] = escape_text(hello.boot_id)
         keys["software"] = escape_text(hello.software)
+        keys["role"] = hello.role.value
         await connection.execute(self._session_sql["supersede"], keys)
         await connection.execute(self._session_sql["open"], keys)
         return SessionGrant(

@@ -44,7 +44,7 @@ from edge.runtime.seeding import NewestPart, NewestRow
 from edge.runtime.uplink_view import UplinkView
 from edge.uplink.framing import Installation
 from edge.uplink.link import LinkState
-from edge.uplink.pump import Uplink
+from edge.uplink.pair import UplinkPair
 from shared.clock import Clock
 from shared.domain.samples import NO_BOUND_MS
 from shared.ids import Kind
@@ -67,7 +67,7 @@ class EdgeParts:
     intake: Intake
     doubt: ClockDoubt
     reader: MqttReader
-    uplink: Uplink | None  # None: no central is configured, the site works alone
+    uplink: UplinkPair | None  # None: no central is configured, the site works alone
     api: EdgeApi
 
     @property
@@ -221,13 +221,13 @@ def _uplink(
     journal: Journal,
     broker_refused: Callable[[], Mapping[str, int]],
     clock: Clock,
-) -> Uplink | None:
+) -> UplinkPair | None:
     if config.uplink.url is None:
         return None
     installation = Installation(
         software=installed_version(), boot_id=str(uuid4()), broker_refused=broker_refused
     )
-    return Uplink(config.uplink, journal, installation, clock)
+    return UplinkPair(config.uplink, journal, installation, clock)
 
 
 def show(batch: PendingBatch, snapshot: LiveSnapshot, recent: RecentSamples) -> None:

@@ -151,6 +151,15 @@ def register_link(metrics: EdgeMetrics, link: Callable[[], LinkState]) -> None:
         lambda: {(stage.value,): float(link().state is stage) for stage in LinkStage},
     )
     metrics.family(
+        "uplink_connected",
+        "1 for a connection to central that is up, by what it serves",
+        ("serves",),
+        lambda: {
+            (role,): float(stage is LinkStage.STREAMING)
+            for role, stage in link().connections.items()
+        },
+    )
+    metrics.family(
         "uplink_congestion",
         "1 for the congestion control of the newest connection to central",
         ("control",),

@@ -40,6 +40,7 @@ class EdgeReport:
     disk_free_bytes: int
     series: int
     congestion: str = "none"  # control of the newest connection to central
+    connections: Mapping[str, int] = field(default_factory=dict[str, int])  # 1: it is up
     clock_behind_s: float = 0.0  # 0: no doubt about this node's clock
     quarantined: Mapping[str, int] = field(default_factory=dict[str, int])  # ever, by reason
     broker_refused: Mapping[str, int] = field(default_factory=dict[str, int])  # by reason
@@ -84,6 +85,7 @@ def report_from_metrics(text: str, at_ms: int) -> EdgeReport:
         disk_free_bytes=round(total("disk_free_bytes")),
         series=round(total("series")),
         congestion=state("uplink_congestion"),
+        connections=by_reason("uplink_connected"),
         clock_behind_s=total("clock_behind_seconds"),
         quarantined=by_reason("quarantined"),
         broker_refused=by_reason("broker_refused"),
@@ -130,8 +132,7 @@ def report_lines(report: EdgeReport, now_ms: int) -> Iterator[str]:
         behind = _duration(report.clock_behind_s)
         yield f"clock       IN DOUBT, {behind} behind what was recorded here: set this node's clock"
     yield f"broker      {report.broker}"
-    control = "" if report.congestion == "none" else f", congestion control {report.congestion}"
-    yield f"central     {report.uplink}{control}"
+    yield f"central     {report.uplink}{_connections(report)}{_congestion(report)}"
     oldest = f", oldest {_age(report.backlog_oldest_age_s)}" if report.backlog_batches else ""
     yield (
         f"backlog     {report.backlog_samples} samples in {report.backlog_batches} batches, "
@@ -146,6 +147,18 @@ def report_lines(report: EdgeReport, now_ms: int) -> Iterator[str]:
     yield f"quarantine  {_reasons(report.quarantined) or 'nothing was ever refused'}"
     if report.broker_refused:
         yield f"refused by the broker  {_reasons(report.broker_refused)}"
+
+
+def _connections(report: EdgeReport) -> str:
+    """Return which connections are up and which are down, where they differ."""
+    if len(set(report.connections.values())) < 2:
+        return ""
+    words = [f"{role} {'up' if is_up else 'DOWN'}" for role, is_up in report.connections.items()]
+    return f" ({', '.join(sorted(words, reverse=True))})"
+
+
+def _congestion(report: EdgeReport) -> str:
+    return "" if report.congestion == "none" else f", congestion control {report.congestion}"
 
 
 def _values(text: str) -> Iterator[tuple[tuple[str, str], float]]:

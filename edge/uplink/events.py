@@ -6,7 +6,7 @@ Events go in, actions come out; `edge.uplink.session` decides, `edge.uplink.pump
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from shared.sync.frames import Batch, Frame, Hello, SeriesEntry
+from shared.sync.frames import Batch, Frame, Hello, Role, SeriesEntry
 from shared.sync.ranges import Ranges
 
 
@@ -135,10 +135,14 @@ class HangUp:
 
 @dataclass(frozen=True, slots=True)
 class AdoptSession:
-    """Keep the granted epoch and central's identity durably, before any batch is sent."""
+    """Keep the granted epoch and central's identity durably, before any batch is sent.
+
+    ``role`` says which lanes this connection serves; ALL where central knows no roles.
+    """
 
     epoch: int
     central_uuid: str
+    role: Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,14 +166,14 @@ class ReadLog:
     """Read batches first..last of the lane, oldest first, up to ``size_max_bytes`` of bodies.
 
     One batch is returned even if it alone is bigger. With them read the series they use from
-    ``series_from`` on. Answer with `LogRead` or `LogUnreadable`.
+    ``series_from`` on; None: they name no series. Answer with `LogRead` or `LogUnreadable`.
     """
 
     lane: int
     first: int
     last: int
     size_max_bytes: int
-    series_from: int
+    series_from: int | None
 
 
 @dataclass(frozen=True, slots=True)

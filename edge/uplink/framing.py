@@ -15,6 +15,7 @@ from shared.sync.frames import (
     LaneBacklog,
     LaneExtent,
     Report,
+    Role,
     SeriesEntry,
 )
 
@@ -29,6 +30,7 @@ class Installation:
     boot_id: str  # new at every start of the process
     # Asked for every report: what never reached the edge, by reason.
     broker_refused: Callable[[], Mapping[str, int]] = dict[str, int]
+    role: Role = Role.ALL  # of the connection
 
 
 def make_hello(
@@ -45,6 +47,7 @@ def make_hello(
         lanes={lane: _extent(of_lane) for lane, of_lane in sorted(state.lanes.items())},
         series_count=state.series,
         sent_at_ms=now_ms,
+        role=installation.role,
     )
 
 

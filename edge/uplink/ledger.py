@@ -10,18 +10,20 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from edge.uplink.events import Action, LogRead, NoteAbsent, NoteRefused, ReadLog, SendFrame
-from edge.uplink.schedule import URGENT_LANES, LiveWindow, Traffic, Turns, by_traffic, traffic_of
+from edge.uplink.schedule import LiveWindow, Traffic, Turns, by_traffic, traffic_of
 from shared.errors import IllegalEventError, PeerViolationError
 from shared.sync.frames import (
     BATCH_COST_BYTES,
     BODY_SIZE_MAX_BYTES,
     SERIES_COST_BYTES,
     SERIES_PER_FRAME_MAX,
+    URGENT_LANES,
     Ack,
     Batch,
     Hello,
     LaneExtent,
     Nack,
+    Role,
     SeriesFrame,
     Welcome,
     credit_cost_bytes,
@@ -65,6 +67,7 @@ class Ledger:
         self.series_sent = 0
         self.credit_bytes = 0  # granted since WELCOME
         self.used_bytes = 0  # sent since WELCOME
+        self._role = Role.ALL  # until WELCOME says which lanes this connection serves
         self._series_count = hello.series_count
         self._wanted_bytes = 0  # what the next thing to send costs, where that is known
         self._reading = False
@@ -76,19 +79,24 @@ class Ledger:
         return self.credit_bytes - self.used_bytes
 
     def beyond(self, welcome: Welcome) -> str | None:
-        """Return what central holds that this log has never had, as a sentence; None if nothing."""
+        """Return what central holds that this log has never had, as a sentence; None if nothing.
+
+        What an urgent connection does not serve may have grown since HELLO, through the other.
+        """
         for number, held in sorted(welcome.lanes.items()):
             lane = self.lanes.get(number)
             last_seq = lane.last_seq if lane else 0
             if held.last is not None and held.last > last_seq:
                 return f"central holds lane {number} up to {held.last}, this log ends at {last_seq}"
-        if welcome.series_known > self._series_count:
+        if welcome.role is not Role.URGENT and welcome.series_known > self._series_count:
             known, count = welcome.series_known, self._series_count
             return f"central knows {known} series, this log has {count}"
         return None
 
     def welcome(self, welcome: Welcome) -> None:
-        """Take over what central holds and grants."""
+        """Take over what central holds and grants; lanes it does not serve here are let go."""
+        self._role = welcome.role
+        self.lanes = {n: lane for n, lane in self.lanes.items() if self._role.serves(n)}
         for number, lane in self.lanes.items():
             lane.held = welcome.lanes.get(number, Ranges())
             lane.pending = lane.pending.difference(lane.held)
@@ -97,6 +105,8 @@ class Ledger:
 
     def grow(self, number: int, last_seq: int, now_s: float) -> None:
         """Take note that lane ``number`` ends at ``last_seq`` in the log at ``now_s``."""
+        if not self._role.serves(number):
+            return
         self.lanes.setdefault(number, _empty()).grow(last_seq, now_s)
 
     def settle(self, ack: Ack) -> None:
@@ -154,7 +164,7 @@ class Ledger:
             first=first,
             last=min(last, first + READ_BATCHES_MAX - 1),
             size_max_bytes=min(READ_SIZE_MAX_BYTES, self.credit_left_bytes),
-            series_from=self.series_sent + 1,
+            series_from=None if number < URGENT_LANES else self.series_sent + 1,
         )
 
     def _chosen(self, now_s: float) -> tuple[int, tuple[int, int]] | None:

@@ -26,7 +26,7 @@ from edge.uplink.transport import Dial, WebSocketDialer
 from shared.clock import Clock
 from shared.errors import PeerViolationError
 from shared.logs import get_log
-from shared.sync.frames import Batch
+from shared.sync.frames import Batch, Role
 from shared.sync.ranges import Ranges
 
 EVENTS_WAITING_MAX = 256  # frames read and not yet looked at: 256 MiB were they all the longest,
@@ -59,6 +59,8 @@ class Uplink:
         self._clock = clock
         self._dial = dial or WebSocketDialer(config)
         self._chance = chance
+        self._served = installation.role
+        self._tell_served: Callable[[Role], None] | None = None
         self._session = self._new_session(0.0)
         self._line: Line | None = None
         self._inbox: asyncio.Queue[events.Event | DialAnswered | None] = asyncio.Queue(
@@ -71,6 +73,10 @@ class Uplink:
         self._is_stopping = False
         self._told_cause: str | None = None
         log.on_commit(self._on_commit)
+
+    def on_served(self, callback: Callable[[Role], None]) -> None:
+        """Have ``callback`` called with what the connection serves, at each WELCOME."""
+        self._tell_served = callback
 
     def stop(self) -> None:
         """Say goodbye and end ``run``; harmless when called again."""
@@ -100,6 +106,7 @@ class Uplink:
             silence_timeout_s=self._config.silence_timeout_s,
             backoff=backoff,
             now_s=self._clock.monotonic_s() + delay_s,
+            role=self._installation.role,
         )
 
     async def _pump(self, group: asyncio.TaskGroup) -> None:
@@ -227,7 +234,8 @@ class Uplink:
             stored = await self._journal.read(
                 asked.lane, asked.first, asked.last, asked.size_max_bytes
             )
-            catalogue = await self._journal.read_series(asked.series_from)
+            series_from = asked.series_from
+            catalogue = [] if series_from is None else await self._journal.read_series(series_from)
         except LogError as error:
             _log.error("the log cannot be read", lane=asked.lane, error=str(error))
             return events.LogUnreadable(str(error))
@@ -238,9 +246,12 @@ class Uplink:
     ) -> None:
         try:
             match action:
-                case events.AdoptSession(epoch, central_uuid):
-                    _log.info("connected", epoch=epoch, central_uuid=central_uuid)
+                case events.AdoptSession(epoch, central_uuid, role):
+                    _log.info("connected", epoch=epoch, central_uuid=central_uuid, role=role)
                     self._told_cause = None
+                    self._served = role
+                    if self._tell_served:
+                        self._tell_served(role)
                     self.link = replace(self.link, sessions=self.link.sessions + 1)
                     await self._journal.set_session(epoch, central_uuid)
                 case events.Reconcile(lane, ranges):
@@ -295,7 +306,9 @@ class Uplink:
             sent_bytes=self._sent_bytes + (self._line.sent_bytes if self._line else 0),
             in_flight_batches=sum(lane.in_flight.count for lane in lanes),
             error=session.error,
+            connections={self._served: stage},
         )
         if session.state is State.WAITING and session.error not in {None, self._told_cause}:
             self._told_cause = session.error
-            _log.warning("no link to central", cause=session.error)
+            role = self._installation.role
+            _log.warning("no link to central", cause=session.error, role=role)

@@ -67,6 +67,7 @@ from shared.sync.frames import (
     Refuse,
     RefuseCode,
     Report,
+    Role,
     SeriesFrame,
     Welcome,
 )
@@ -83,13 +84,21 @@ _CONNECTED = frozenset({State.GREETING, State.STREAMING})
 class UplinkSession:
     """The machine. ``receive`` is the only way to change it; everything public is to look at."""
 
-    def __init__(self, *, silence_timeout_s: float, backoff: Backoff, now_s: float) -> None:
-        """Begin in WAITING with the first attempt due now."""
+    def __init__(
+        self,
+        *,
+        silence_timeout_s: float,
+        backoff: Backoff,
+        now_s: float,
+        role: Role = Role.ALL,
+    ) -> None:
+        """Begin in WAITING with the first attempt due now; ``role`` is what HELLO will ask for."""
         self.state = State.WAITING
+        self.role = role
         self.error: str | None = None  # why there is no session; None while streaming
         self.ledger: Ledger | None = None  # None: not connected
         self.backoff = backoff
-        self.liveness = Liveness(silence_timeout_s)
+        self.liveness = Liveness(silence_timeout_s, is_reporting=role is not Role.BULK)
         self._dial_at_s = now_s
         self._reread_at_s: float | None = None  # set while the log is given a rest
         self._welcomed_at_s: float | None = None
@@ -158,13 +167,18 @@ class UplinkSession:
             return Happening.LATE
         match frame:
             case Welcome() if self.state is State.GREETING:
-                if self._connected_ledger().beyond(frame):
-                    return Happening.REWOUND
+                return self._classify_welcome(frame)
             case Ack() | Nack() if self.state is State.STREAMING:
                 self._connected_ledger().check(frame)
             case _:
                 pass
         return HAPPENING_OF_FRAME[type(frame)]
+
+    def _classify_welcome(self, welcome: Welcome) -> Happening:
+        if not _fits(self.role, welcome.role):
+            return Happening.MISFIT
+        is_beyond = self._connected_ledger().beyond(welcome) is not None
+        return Happening.REWOUND if is_beyond else Happening.WELCOMED
 
     # What it changes and asks for; ``left`` is the state the event met.
 
@@ -230,6 +244,9 @@ class UplinkSession:
 
     def _on_welcome(self, welcome: Welcome, now_s: float) -> list[Action]:
         ledger = self._connected_ledger()
+        if not _fits(self.role, welcome.role):
+            self._retry_after_s = REWOUND_RETRY_S  # trying again would end the other connection
+            return self._leave(f"central serves {welcome.role} lanes where {self.role} was asked")
         beyond = ledger.beyond(welcome)
         if beyond:
             self._retry_after_s = REWOUND_RETRY_S
@@ -240,7 +257,7 @@ class UplinkSession:
         self._reread_at_s = None
         self.liveness.stream(welcome.heartbeat_s, now_s)
         return [
-            AdoptSession(welcome.epoch, welcome.central_uuid),
+            AdoptSession(welcome.epoch, welcome.central_uuid, welcome.role),
             *(Reconcile(number, lane.held) for number, lane in ledger.lanes.items()),
         ]
 
@@ -341,3 +358,8 @@ class UplinkSession:
     def _connected_ledger(self) -> Ledger:
         assert self.ledger is not None, f"no connection in state {self.state}"
         return self.ledger
+
+
+def _fits(asked: Role, served: Role) -> bool:
+    """Tell whether a connection can go on: a central that knows no roles serves all on one."""
+    return served is asked or (asked is Role.URGENT and served is Role.ALL)

@@ -55,6 +55,7 @@ class Happening(StrEnum):
     OPENED = "opened"
     WELCOMED = "welcomed"
     REWOUND = "rewound"  # WELCOME says that central holds what this log does not have
+    MISFIT = "misfit"  # WELCOME is for other lanes than this connection can serve
     REFUSED = "refused"
     FAREWELL = "farewell"  # BYE came
     ACKED = "acked"
@@ -128,6 +129,7 @@ TRANSITIONS: Mapping[State, Mapping[Happening, State]] = MappingProxyType(
             **_staying(State.GREETING, _LOCAL | {Happening.PINGED, Happening.PONGED}),
             Happening.WELCOMED: State.STREAMING,
             Happening.REWOUND: State.CLOSING,
+            Happening.MISFIT: State.CLOSING,
             Happening.REFUSED: State.CLOSING,
             Happening.FAREWELL: State.CLOSING,
             Happening.SILENT: State.CLOSING,

@@ -101,6 +101,7 @@ SYNC: Example = {
             "broker_refused": {"not_permitted": 1},
             "inbox_pending": 0,
             "error": None,
+            "connections": {"urgent": "connected", "bulk": "connected"},
         }
     ],
 }

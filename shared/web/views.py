@@ -190,6 +190,10 @@ class EdgeView:
     ]
     inbox_pending: Annotated[int | None, Field(description="batches central has not unpacked")]
     error: Annotated[str | None, Field(description="why there is no session, if known")]
+    connections: Annotated[
+        dict[str, str],
+        Field(description="connected or disconnected: all, or urgent and bulk apart"),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +298,7 @@ def edge_view(edge: EdgeStatus, now_ms: int) -> EdgeView:
         broker_refused=dict(edge.broker_refused),
         inbox_pending=edge.inbox_pending,
         error=edge.error,
+        connections={str(role): str(state) for role, state in edge.connections.items()},
     )
 
 

@@ -11,17 +11,22 @@ from random import Random
 import pytest
 
 from central.inbox.states import State as InboxState
-from shared.sync.frames import FRAME_SIZE_MAX_BYTES
-from tests.support.sync_world import CentralSide, World
+from shared.sync.frames import FRAME_SIZE_MAX_BYTES, Role
+from tests.support.sync_world import CentralSide, EdgeSide, World
 
 SCHEDULES = 320
 STEPS_MAX = 400
 FIRST_SEED = 20_260_101
 Step = Callable[[World, Random], object]
+Roles = tuple[Role, ...]
 
 
 def some_central(world: World, dice: Random) -> CentralSide | None:
-    return dice.choice(world.centrals[-2:]) if world.centrals else None
+    return dice.choice(world.centrals[-2 * len(world.links) :]) if world.centrals else None
+
+
+def some_link(world: World, dice: Random) -> EdgeSide:
+    return dice.choice(world.links)
 
 
 def append(world: World, dice: Random) -> None:
@@ -39,17 +44,19 @@ def deliver_up(world: World, dice: Random) -> None:
 
 
 def deliver_down(world: World, dice: Random) -> None:
+    link = some_link(world, dice)
     for _ in range(dice.randint(1, 4)):
-        world.deliver_down()
+        world.deliver_down(link)
 
 
 def write(world: World, dice: Random) -> None:
+    link = some_link(world, dice)
     for _ in range(dice.randint(1, 12)):
-        world.write()
+        world.write(link)
 
 
 def dial(world: World, dice: Random) -> None:
-    world.finish_dial(is_successful=dice.random() < 0.8)
+    world.finish_dial(some_link(world, dice), is_successful=dice.random() < 0.8)
 
 
 def open_session(world: World, dice: Random) -> None:
@@ -118,14 +125,25 @@ STEPS: dict[Step, int] = {  # and how often, against each other
 }
 
 
-def run_schedule(seed: int) -> World:
+ONE: Roles = (Role.ALL,)
+TWO: Roles = (Role.URGENT, Role.BULK)
+
+
+def look_away(world: World, dice: Random) -> None:
+    pass
+
+
+def run_schedule(
+    seed: int, roles: Roles = ONE, *, knows_roles: bool = True, look: Step = look_away
+) -> World:
     dice = Random(seed)
     credit_bytes = FRAME_SIZE_MAX_BYTES * dice.choice((1, 1, 4))
-    world = World(credit_bytes=credit_bytes)
+    world = World(credit_bytes=credit_bytes, roles=roles, knows_roles=knows_roles)
     world.dice = dice
     steps = dice.choices(list(STEPS), weights=list(STEPS.values()), k=dice.randint(20, STEPS_MAX))
     for step in steps:
         step(world, dice)
+        look(world, dice)
         check_bounds(world, credit_bytes)
     world.is_log_readable = True
     world.settle()
@@ -137,26 +155,42 @@ def check_bounds(world: World, credit_bytes: int) -> None:
     assert {ending.code for ending in world.endings} <= {"silence", "unavailable"}
     for side in world.centrals:
         account = side.session.account
+        first_bytes = FRAME_SIZE_MAX_BYTES if side.session.role is Role.URGENT else credit_bytes
+        if side.session.state is InboxState.GREETING:
+            continue
         assert account.received_bytes <= account.granted_bytes
-        settled_bytes = account.granted_bytes - credit_bytes
-        assert account.received_bytes - settled_bytes <= credit_bytes
+        settled_bytes = account.granted_bytes - first_bytes
+        assert account.received_bytes - settled_bytes <= first_bytes
 
 
+@pytest.mark.parametrize("roles", [ONE, TWO], ids=["one connection", "two connections"])
 @pytest.mark.parametrize("part", range(4))
-def test_central_ends_with_exactly_what_the_edge_appended(part: int) -> None:
+def test_central_ends_with_exactly_what_the_edge_appended(part: int, roles: Roles) -> None:
     for seed in range(FIRST_SEED + part, FIRST_SEED + SCHEDULES, 4):
-        try:
-            world = run_schedule(seed)
-            data = world.database.data["kaduna", "edge-1", 1]
-            assert data.batches == world.log.appended
-            assert data.series == world.log.series or not data.batches
-            assert world.log.kept == {}
-            assert world.database.conflicts == []
-            assert world.absent == []
-            assert world.refused == []
-        except BaseException:
-            print(f"schedule with seed {seed} failed")  # noqa: T201 the seed must be seen
-            raise
+        check_schedule(seed, roles)
+
+
+@pytest.mark.parametrize("part", range(2))
+def test_a_central_that_knows_one_connection_gets_everything_on_the_urgent_one(part: int) -> None:
+    for seed in range(FIRST_SEED + part, FIRST_SEED + SCHEDULES // 4, 2):
+        world = check_schedule(seed, TWO, knows_roles=False)
+        assert not world.links[1].is_started
+
+
+def check_schedule(seed: int, roles: Roles, *, knows_roles: bool = True) -> World:
+    try:
+        world = run_schedule(seed, roles, knows_roles=knows_roles)
+        data = world.database.data["kaduna", "edge-1", 1]
+        assert data.batches == world.log.appended
+        assert data.series == world.log.series or not data.batches
+        assert world.log.kept == {}
+        assert world.database.conflicts == []
+        assert world.absent == []
+        assert world.refused == []
+    except BaseException:
+        print(f"schedule with seed {seed} of {roles} failed")  # noqa: T201 the seed must be seen
+        raise
+    return world
 
 
 def test_schedules_reach_what_they_are_about() -> None:
@@ -166,3 +200,14 @@ def test_schedules_reach_what_they_are_about() -> None:
     assert any(note.code == "silence" for world in worlds for note in world.endings)
     assert sum(world.connections for world in worlds) > 5 * len(worlds)
     assert any(side.session.state is InboxState.CLOSED for w in worlds for side in w.centrals)
+
+
+def test_schedules_of_two_connections_have_both_up_and_one_without_the_other() -> None:
+    seen: set[tuple[Role | None, ...]] = set()
+
+    def look(world: World, dice: Random) -> None:
+        seen.add(tuple(link.served for link in world.links))
+
+    for seed in range(FIRST_SEED, FIRST_SEED + 40):
+        run_schedule(seed, TWO, look=look)
+    assert {(Role.URGENT, Role.BULK), (Role.URGENT, None), (None, Role.BULK)} <= seen

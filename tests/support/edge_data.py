@@ -8,7 +8,7 @@ from uuid import UUID
 from shared.codec.body import encode_body
 from shared.codec.columns import columns_from_rows
 from shared.domain.samples import Value, ValueType
-from shared.sync.frames import Batch, Hello, LaneExtent, SeriesEntry
+from shared.sync.frames import Batch, Hello, LaneExtent, Role, SeriesEntry
 from shared.sync.records import ALERT_LANE, KnownRecord, encode_records
 
 NOW_MS = 1_795_435_200_000  # 2026-11-23T12:00Z
@@ -31,6 +31,7 @@ def hello(
     install: int = 1,
     epoch: int = 0,
     boot_id: str = "boot-1",
+    role: Role = Role.ALL,
 ) -> Hello:
     """Return the greeting of installation number ``install``."""
     return Hello(
@@ -43,6 +44,7 @@ def hello(
         lanes={LANE: LaneExtent(1, 0)},
         series_count=0,
         sent_at_ms=NOW_MS,
+        role=role,
     )
 
 

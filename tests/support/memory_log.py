@@ -8,7 +8,15 @@ import struct
 from dataclasses import dataclass, field
 
 from edge.uplink.events import LogRead, ReadLog
-from shared.sync.frames import SERIES_PER_FRAME_MAX, Batch, Hello, LaneExtent, SeriesEntry
+from shared.sync.frames import (
+    SERIES_PER_FRAME_MAX,
+    URGENT_LANES,
+    Batch,
+    Hello,
+    LaneExtent,
+    Role,
+    SeriesEntry,
+)
 from shared.sync.ranges import Ranges
 from tests.support.sync_frames import INSTALL_UUID, make_batch, make_series
 
@@ -33,11 +41,15 @@ class MemoryLog:
     last_seq: dict[int, int] = field(default_factory=dict[int, int])
 
     def append(self, lane: int, *, new_series: int = 0, size_bytes: int = 8) -> int:
-        """Commit one batch that uses every series known, ``new_series`` new ones included."""
+        """Commit one batch that uses every series known, ``new_series`` new ones included.
+
+        One of an urgent lane names no series and brings none.
+        """
         known = len(self.series)
-        self.series += make_series(known + 1, known + new_series)
+        if lane >= URGENT_LANES:
+            self.series += make_series(known + 1, known + new_series)
         seq = self.last_seq.get(lane, 0) + 1
-        head = _HEAD.pack(len(self.series))
+        head = _HEAD.pack(0 if lane < URGENT_LANES else len(self.series))
         batch = make_batch(seq, head + bytes([seq % 251]) * size_bytes, lane=lane)
         self.kept[lane, seq] = self.appended[lane, seq] = batch
         self.last_seq[lane] = seq
@@ -62,7 +74,8 @@ class MemoryLog:
                 break
             found.append(batch)
         used = max((series_used(batch) for batch in found), default=0)
-        rest = self.series[wanted.series_from - 1 : used]
+        assert used == 0 or wanted.series_from is not None
+        rest = self.series[(wanted.series_from or 1) - 1 : used]
         return LogRead(
             wanted.lane,
             wanted.first,
@@ -72,7 +85,7 @@ class MemoryLog:
             len(rest) > SERIES_PER_FRAME_MAX,
         )
 
-    def hello(self) -> Hello:
+    def hello(self, role: Role = Role.ALL) -> Hello:
         """Return what an edge with this log says first."""
         return Hello(
             site="kaduna",
@@ -84,6 +97,7 @@ class MemoryLog:
             lanes={lane: self._extent(lane) for lane in sorted(self.last_seq)},
             series_count=len(self.series),
             sent_at_ms=0,
+            role=role,
         )
 
     def _extent(self, lane: int) -> LaneExtent:

@@ -1,5 +1,8 @@
 """An edge and a central, mouth to ear, in memory: every delivery, failure and tick is a step.
 
+The edge has one connection for all lanes, or an urgent and a bulk one; a central that knows no
+roles can be had too.
+
 Frames pass as bytes. A connection that is cut loses a suffix of what was under way in each
 direction; each side learns of it in its own time, so an old connection's last frames may reach
 central after a new one has been opened.
@@ -9,9 +12,11 @@ from collections import deque
 from dataclasses import dataclass, field
 from random import Random
 
+import msgspec
+
 from central.errors import BatchRefusedError
 from central.inbox import events as inbox
-from central.inbox.admission import Verdict, judge_newcomer
+from central.inbox.admission import Place, Verdict, judge_newcomer
 from central.inbox.ports import SessionGrant
 from central.inbox.session import InboxSession, SessionLimits
 from central.inbox.states import State as InboxState
@@ -27,6 +32,7 @@ from shared.sync.frames import (
     Hello,
     RefuseCode,
     Report,
+    Role,
     SeriesFrame,
     credit_cost_bytes,
     decode_frame,
@@ -51,9 +57,11 @@ class Wire:
 
 @dataclass(slots=True)
 class EdgeSide:
-    """The edge's process: its machine and the connection it has."""
+    """One link of the edge's process: its machine and the connection it has."""
 
     session: UplinkSession
+    served: Role | None = None  # by the newest WELCOME; None: not welcomed
+    is_started: bool = True
     wire: Wire | None = None
     is_dialing: bool = False
     unwritten: deque[int] = field(default_factory=deque[int])
@@ -73,13 +81,21 @@ class CentralSide:
 class World:
     """Both sides, the log and the database; what goes wrong is collected in the lists."""
 
-    def __init__(self, *, credit_bytes: int = FRAME_SIZE_MAX_BYTES) -> None:
+    def __init__(
+        self,
+        *,
+        credit_bytes: int = FRAME_SIZE_MAX_BYTES,
+        roles: tuple[Role, ...] = (Role.ALL,),
+        knows_roles: bool = True,
+    ) -> None:
         """Begin with an edge that has nothing and a central that knows nobody."""
+        self.knows_roles = knows_roles
+        self._roles = roles
         self.now_s = 0.0
         self.dice = Random(0)
         self.log = MemoryLog()
         self.database = MemoryDatabase(series_used)
-        self.edge = self._new_edge()
+        self.links = self._new_links()
         self.centrals: list[CentralSide] = []
         self.refused: list[uplink.NoteRefused] = []
         self.absent: list[uplink.NoteAbsent] = []
@@ -89,54 +105,67 @@ class World:
         self.is_log_readable = True
         self._limits = SessionLimits(credit_bytes=credit_bytes, silence_timeout_s=SILENCE_S)
 
+    @property
+    def edge(self) -> EdgeSide:
+        """The edge's only link, or the urgent one."""
+        return self.links[0]
+
     # Steps: each is one thing that happens. They return whether anything did.
 
     def append(self, lane: int = 2, *, new_series: int = 0, size_bytes: int = 8) -> None:
         seq = self.log.append(lane, new_series=new_series, size_bytes=size_bytes)
-        if self.edge.session.state is not UplinkState.STOPPED:
-            self.tell_edge(uplink.Committed(lane, seq))
+        for link in self.links:
+            if link.session.state is not UplinkState.STOPPED:
+                self.tell_edge(uplink.Committed(lane, seq), link)
 
-    def finish_dial(self, *, is_successful: bool = True) -> bool:
-        if not self.edge.is_dialing:
+    def finish_dial(self, link: EdgeSide | None = None, *, is_successful: bool = True) -> bool:
+        link = link or self.edge
+        if not link.is_dialing:
             return False
-        self.edge.is_dialing = False
+        link.is_dialing = False
         if not is_successful:
-            self.tell_edge(uplink.Cut("connection refused", self.dice.random()))
+            self.tell_edge(uplink.Cut("connection refused", self.dice.random()), link)
             return True
-        self.edge.wire = Wire()
+        link.wire = Wire()
         self.connections += 1
         session = InboxSession(IDENTITY, self._limits, self.now_s)
-        self.centrals.append(CentralSide(self.edge.wire, session))
-        self.tell_edge(uplink.Opened(self.log.hello()))
+        self.centrals.append(CentralSide(link.wire, session))
+        self.tell_edge(uplink.Opened(self.log.hello(link.session.role)), link)
         return True
 
     def deliver_up(self, side: CentralSide) -> bool:
         if side.wire.up and side.session.state is not InboxState.CLOSED:
-            self.tell_central(side, inbox.Received(decode_frame(side.wire.up.popleft())))
+            frame = decode_frame(side.wire.up.popleft())
+            if isinstance(frame, Hello) and not self.knows_roles:
+                frame = msgspec.structs.replace(frame, role=Role.ALL)
+            self.tell_central(side, inbox.Received(frame))
             return True
         if side.wire.is_broken and side.session.state is not InboxState.CLOSED:
             self.tell_central(side, inbox.Cut())
             return True
         return False
 
-    def deliver_down(self) -> bool:
-        wire = self.edge.wire
+    def deliver_down(self, link: EdgeSide | None = None) -> bool:
+        link = link or self.edge
+        wire = link.wire
         if wire is None:
             return False
         if wire.down:
-            self.tell_edge(uplink.Received(decode_frame(wire.down.popleft())))
+            self.tell_edge(uplink.Received(decode_frame(wire.down.popleft())), link)
             return True
         if wire.is_broken:
-            self.edge.wire = None
-            self.edge.unwritten.clear()
-            self.tell_edge(uplink.Cut("connection lost", self.dice.random()))
+            link.wire = None
+            link.served = None
+            link.unwritten.clear()
+            self.tell_edge(uplink.Cut("connection lost", self.dice.random()), link)
             return True
         return False
 
-    def write(self) -> bool:
-        if not self.edge.unwritten:
+    def write(self, link: EdgeSide | None = None) -> bool:
+        link = link or self.edge
+        if not link.unwritten:
             return False
-        self.tell_edge(uplink.Written(self.edge.unwritten.popleft()))
+        self.tell_edge(uplink.Written(link.unwritten.popleft()), link)
         return True
 
     def open_session(self, side: CentralSide, *, is_down: bool = False) -> bool:
@@ -174,7 +203,9 @@ class World:
 
     def pass_time(self, duration_s: float) -> None:
         self.now_s += duration_s
-        self.tell_edge(uplink.Tick())
+        for link in self.links:
+            if link.is_started:
+                self.tell_edge(uplink.Tick(), link)
         for side in self.centrals:
             self.tell_central(side, inbox.Tick())
 
@@ -187,9 +218,15 @@ class World:
 
     def crash_edge(self) -> None:
         """Kill the edge's process and start another on the same log."""
-        if self.edge.wire:
-            self.cut(self.edge.wire)
-        self.edge = self._new_edge()
+        for link in self.links:
+            if link.wire:
+                self.cut(link.wire)
+        self.links = self._new_links()
+
+    def use_roles(self, roles: tuple[Role, ...]) -> None:
+        """Replace the edge's process by one with such connections, as an upgrade does."""
+        self._roles = roles
+        self.crash_edge()
 
     def crash_central(self) -> None:
         """Kill central; transactions that run are rolled back."""
@@ -201,7 +238,7 @@ class World:
     def work(self) -> bool:
         """Let everyone make one step of ordinary work; return whether there was any."""
         sides = list(self.centrals)
-        moved = [self.finish_dial(), self.write(), self.deliver_down()]
+        moved = [self._work_link(link) for link in self.links]
         moved += [self.deliver_up(side) for side in sides]
         moved += [self.open_session(side) for side in sides]
         moved += [self.end_transaction(side) for side in sides]
@@ -219,21 +256,32 @@ class World:
 
     @property
     def is_settled(self) -> bool:
-        """Tell whether the edge streams and has nothing under way or to send."""
-        ledger = self.edge.session.ledger
-        if self.edge.session.state is not UplinkState.STREAMING or ledger is None:
+        """Tell whether every lane streams and nothing is under way or to send."""
+        streaming = [
+            link
+            for link in self.links
+            if link.served and link.session.state is UplinkState.STREAMING
+        ]
+        served = {link.served for link in streaming}
+        if Role.ALL not in served and not served >= {Role.URGENT, Role.BULK}:
             return False
-        return not any(lane.pending or lane.in_flight for lane in ledger.lanes.values())
+        ledgers = [link.session.ledger for link in streaming]
+        lanes = [lane for ledger in ledgers if ledger for lane in ledger.lanes.values()]
+        return not any(lane.pending or lane.in_flight for lane in lanes)
+
+    def _work_link(self, link: EdgeSide) -> bool:
+        return any([self.finish_dial(link), self.write(link), self.deliver_down(link)])
 
     # The shells around the machines.
 
-    def tell_edge(self, event: uplink.Event) -> None:
+    def tell_edge(self, event: uplink.Event, link: EdgeSide | None = None) -> None:
+        link = link or self.edge
         try:
-            actions = self.edge.session.receive(event, self.now_s)
+            actions = link.session.receive(event, self.now_s)
         except PeerViolationError as error:
             raise AssertionError(f"central broke the protocol: {error}") from error
         for action in actions:
-            self._perform_edge(action)
+            self._perform_edge(link, action)
 
     def tell_central(self, side: CentralSide, event: inbox.Event) -> None:
         try:
@@ -243,34 +291,40 @@ class World:
         for action in actions:
             self._perform_central(side, action)
 
-    def _perform_edge(self, action: uplink.Action) -> None:
+    def _perform_edge(self, link: EdgeSide, action: uplink.Action) -> None:
         match action:
             case uplink.Dial() | uplink.SendFrame() | uplink.SendReport() | uplink.HangUp():
-                self._speak_edge(action)
-            case uplink.AdoptSession(epoch=epoch):
+                self._speak_edge(link, action)
+            case uplink.AdoptSession(epoch=epoch, role=role):
                 self.log.epoch = epoch
+                link.served = role
+                for other in self.links if role is Role.URGENT else ():
+                    other.is_started = True
             case uplink.Acknowledge(lane, ranges) | uplink.Reconcile(lane, ranges):
                 self.log.let_go(lane, ranges)
             case uplink.ReadLog():
                 answer = self.log.read(action)
-                self.tell_edge(answer if self.is_log_readable else uplink.LogUnreadable("I/O"))
+                is_readable = self.is_log_readable
+                self.tell_edge(answer if is_readable else uplink.LogUnreadable("I/O"), link)
             case uplink.NoteRefused():
                 self.refused.append(action)
             case uplink.NoteAbsent():
                 self.absent.append(action)
 
     def _speak_edge(
-        self, action: uplink.Dial | uplink.SendFrame | uplink.SendReport | uplink.HangUp
+        self,
+        link: EdgeSide,
+        action: uplink.Dial | uplink.SendFrame | uplink.SendReport | uplink.HangUp,
     ) -> None:
         match action:
             case uplink.Dial():
-                self.edge.is_dialing = True
+                link.is_dialing = True
             case uplink.SendFrame(frame):
-                self._send_up(frame)
+                self._send_up(link, frame)
             case uplink.SendReport():
-                self._send_up(EMPTY_REPORT)
+                self._send_up(link, EMPTY_REPORT)
             case uplink.HangUp():
-                self._hang_up_edge()
+                self._hang_up_edge(link)
 
     def _perform_central(self, side: CentralSide, action: inbox.Action) -> None:
         match action:
@@ -290,34 +344,43 @@ class World:
                 pass
 
     def _admit(self, side: CentralSide, hello: Hello) -> None:
-        live = [
-            (other, other.grant.install_uuid)
+        places = [
+            (Place(IDENTITY, other.session.role), other)
             for other in self.centrals
             if other.grant and other.session.state is InboxState.STREAMING
         ]
-        installs = {IDENTITY: live[-1][1]} if live else {}
-        verdict = judge_newcomer(installs, IDENTITY, hello.install_uuid, sessions_max=9)
-        if verdict is Verdict.DUPLICATE:
+        installs = {place: other.grant.install_uuid for place, other in places if other.grant}
+        place = Place(IDENTITY, hello.role)
+        judgement = judge_newcomer(installs, place, hello.install_uuid, sessions_max=9)
+        if judgement.verdict is Verdict.DUPLICATE:
             self.tell_central(side, inbox.Denied(RefuseCode.DUPLICATE_IDENTITY, "another"))
             return
-        for incumbent, _ in live:
-            self.tell_central(incumbent, inbox.TakenOver())
+        for held, incumbent in places:
+            if held in judgement.taken_over:
+                self.tell_central(incumbent, inbox.TakenOver())
         side.hello = hello
 
-    def _send_up(self, frame: Frame) -> None:
-        if self.edge.wire and not self.edge.wire.is_broken:
-            self.edge.wire.up.append(encode_frame(frame))
+    def _send_up(self, link: EdgeSide, frame: Frame) -> None:
+        if link.wire and not link.wire.is_broken:
+            link.wire.up.append(encode_frame(frame))
         if isinstance(frame, Batch | SeriesFrame):
-            self.edge.unwritten.append(credit_cost_bytes(frame))
+            link.unwritten.append(credit_cost_bytes(frame))
 
-    def _hang_up_edge(self) -> None:
-        if self.edge.wire:
-            self.edge.wire.is_broken = True
-        elif self.edge.is_dialing:
-            self.edge.is_dialing = False
-            self.tell_edge(uplink.Cut("dial given up", 0.0))
+    def _hang_up_edge(self, link: EdgeSide) -> None:
+        if link.wire:
+            link.wire.is_broken = True
+        elif link.is_dialing:
+            link.is_dialing = False
+            self.tell_edge(uplink.Cut("dial given up", 0.0), link)
 
-    def _new_edge(self) -> EdgeSide:
-        backoff = Backoff(min_s=0.5, max_s=5.0)
-        session = UplinkSession(silence_timeout_s=SILENCE_S, backoff=backoff, now_s=self.now_s)
-        return EdgeSide(session)
+    def _new_links(self) -> list[EdgeSide]:
+        return [self._new_link(role, is_first=n == 0) for n, role in enumerate(self._roles)]
+
+    def _new_link(self, role: Role, *, is_first: bool) -> EdgeSide:
+        session = UplinkSession(
+            silence_timeout_s=SILENCE_S,
+            backoff=Backoff(min_s=0.5, max_s=5.0),
+            now_s=self.now_s,
+            role=role,
+        )
+        return EdgeSide(session, is_started=is_first)

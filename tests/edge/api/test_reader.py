@@ -30,6 +30,7 @@ class FakeLink:
     last_seen_ms: int | None = NOW_MS - 100
     rtt_ms: float | None = 612.0
     error: str | None = None
+    connections: dict[str, bool] = field(default_factory=lambda: {"urgent": True, "bulk": True})
 
 
 @dataclass

@@ -32,6 +32,7 @@ from shared.sync.frames import (
     Batch,
     Nack,
     NackCode,
+    Role,
     SeriesFrame,
 )
 from shared.sync.ranges import Ranges
@@ -68,7 +69,7 @@ def test_welcome_is_adopted_before_anything_is_read() -> None:
     story.feed(Tick(), Opened(make_hello(9)))
     actions = story.hear(make_welcome(Ranges.of((1, 4))))
     assert actions[:2] == [
-        AdoptSession(1, CENTRAL_UUID),
+        AdoptSession(1, CENTRAL_UUID, Role.ALL),
         Reconcile(TELEMETRY, Ranges.of((1, 4))),
     ]
     assert [(r.first, r.last) for r in reads(actions)] == [(5, 9)]
