@@ -2,8 +2,9 @@
 
 from pathlib import Path
 from typing import Annotated, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, IPvAnyNetwork, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, IPvAnyNetwork, StringConstraints, model_validator
 
 from shared.configuration import Section
 from shared.sync.records import Severity
@@ -86,6 +87,21 @@ class AlarmsConfig(Section):
         return self
 
 
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"not a time zone of this system: {name}") from error
+    return name
+
+
+# An IANA name; days and hours in the section are told in it.
+TimeZone = Annotated[str, AfterValidator(_known_zone)]
+DailyWindow = Annotated[
+    str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")
+]
+
+
 class UplinkConfig(Section):
     """The sync session to central."""
 
@@ -97,6 +113,10 @@ class UplinkConfig(Section):
     silence_timeout_s: Annotated[float, Field(gt=0)] = 45.0
     backoff_min_s: Annotated[float, Field(gt=0)] = 0.5
     backoff_max_s: Annotated[float, Field(gt=0)] = 60.0
+    rate_max_bytes_per_s: Annotated[int, Field(ge=1_024)] | None = None  # of bulk lanes
+    daily_cap_bytes: Annotated[int, Field(ge=1_048_576)] | None = None  # then bulk waits
+    pause_windows: tuple[DailyWindow, ...] = ()  # bulk waits, such as "06:00-18:30"
+    time_zone: TimeZone = "UTC"  # of the site: when its day begins, and of the windows
     congestion: CongestionControl = "bbr"  # of the kernel; where it is refused, the kernel's own
 
 

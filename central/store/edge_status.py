@@ -137,6 +137,8 @@ def _edge_status(
         },
         quarantined=document.get("quarantined", {}),
         broker_refused=document.get("broker_refused", {}),
+        sent_today_bytes=document.get("sent_today_bytes", {}),
+        held_up=document.get("held_up"),
         inbox_pending=pending,
         error=error,
     )

@@ -284,6 +284,8 @@ def report_document(report: Report, now_ms: int) -> Row:
         "rtt_ms": report.rtt_ms,
         "quarantined": report.quarantined,
         "broker_refused": report.broker_refused,
+        "sent_today_bytes": report.sent_today_bytes,
+        "held_up": report.held_up,
         "lanes": {str(lane): backlog._asdict() for lane, backlog in report.lanes.items()},
     }
 

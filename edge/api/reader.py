@@ -82,6 +82,16 @@ class LinkView(Protocol):
         ...
 
     @property
+    def sent_today_bytes(self) -> Mapping[str, int]:
+        """Return what was sent today, by lane, catalogue and control."""
+        ...
+
+    @property
+    def held_up(self) -> str | None:
+        """Return why lanes that are not urgent wait."""
+        ...
+
+    @property
     def connections(self) -> Mapping[str, bool]:
         """Tell of each connection, by what it serves, whether it is up."""
         ...
@@ -187,6 +197,8 @@ class EdgeReader:
                 broker_refused=self._broker_refused(),
                 inbox_pending=None,
                 error=link.error if link else "no central is configured",
+                sent_today_bytes=link.sent_today_bytes if link else {},
+                held_up=link.held_up if link else None,
                 connections=_connections(link),
             ),
         )

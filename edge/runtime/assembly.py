@@ -45,6 +45,7 @@ from edge.runtime.uplink_view import UplinkView
 from edge.uplink.framing import Installation
 from edge.uplink.link import LinkState
 from edge.uplink.pair import UplinkPair
+from edge.uplink.spending import ACCOUNT_FILE_NAME, Spending, limits_of
 from shared.clock import Clock
 from shared.domain.samples import NO_BOUND_MS
 from shared.ids import Kind
@@ -227,7 +228,9 @@ def _uplink(
     installation = Installation(
         software=installed_version(), boot_id=str(uuid4()), broker_refused=broker_refused
     )
-    return UplinkPair(config.uplink, journal, installation, clock)
+    file = config.state_dir / ACCOUNT_FILE_NAME
+    spending = Spending(limits_of(config.uplink), clock, file)
+    return UplinkPair(config.uplink, journal, installation, clock, spending=spending)
 
 
 def show(batch: PendingBatch, snapshot: LiveSnapshot, recent: RecentSamples) -> None:

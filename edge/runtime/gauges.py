@@ -160,6 +160,18 @@ def register_link(metrics: EdgeMetrics, link: Callable[[], LinkState]) -> None:
         },
     )
     metrics.family(
+        "uplink_sent_today_bytes",
+        "Bytes handed to the link on this day of the site: by lane, catalogue, control",
+        ("of",),
+        lambda: {(of,): float(size) for of, size in link().sent_today_bytes.items()},
+    )
+    metrics.family(
+        "uplink_held_up",
+        "1 for why lanes that are not urgent wait: rate, daily_cap or pause_window",
+        ("reason",),
+        lambda: {(reason,): 1.0} if (reason := link().held_up) else {},
+    )
+    metrics.family(
         "uplink_congestion",
         "1 for the congestion control of the newest connection to central",
         ("control",),

@@ -19,6 +19,10 @@ from shared.clock import iso_utc
 REPORT_FILE_NAME: Final = "status.json"
 _PREFIX: Final = "headframe_edge_"
 _MS: Final = 1000
+_HELD_UP: Final = {  # a rate that is kept is no news
+    "daily_cap": "the day's bytes are used up",
+    "pause_window": "pause window",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +45,8 @@ class EdgeReport:
     series: int
     congestion: str = "none"  # control of the newest connection to central
     connections: Mapping[str, int] = field(default_factory=dict[str, int])  # 1: it is up
+    sent_today_bytes: Mapping[str, int] = field(default_factory=dict[str, int])
+    held_up: str = "none"  # why lanes that are not urgent wait
     clock_behind_s: float = 0.0  # 0: no doubt about this node's clock
     quarantined: Mapping[str, int] = field(default_factory=dict[str, int])  # ever, by reason
     broker_refused: Mapping[str, int] = field(default_factory=dict[str, int])  # by reason
@@ -86,6 +92,8 @@ def report_from_metrics(text: str, at_ms: int) -> EdgeReport:
         series=round(total("series")),
         congestion=state("uplink_congestion"),
         connections=by_reason("uplink_connected"),
+        sent_today_bytes=by_reason("uplink_sent_today_bytes"),
+        held_up=state("uplink_held_up"),
         clock_behind_s=total("clock_behind_seconds"),
         quarantined=by_reason("quarantined"),
         broker_refused=by_reason("broker_refused"),
@@ -133,6 +141,7 @@ def report_lines(report: EdgeReport, now_ms: int) -> Iterator[str]:
         yield f"clock       IN DOUBT, {behind} behind what was recorded here: set this node's clock"
     yield f"broker      {report.broker}"
     yield f"central     {report.uplink}{_connections(report)}{_congestion(report)}"
+    yield f"sent today  {_sent(report)}"
     oldest = f", oldest {_age(report.backlog_oldest_age_s)}" if report.backlog_batches else ""
     yield (
         f"backlog     {report.backlog_samples} samples in {report.backlog_batches} batches, "
@@ -155,6 +164,16 @@ def _connections(report: EdgeReport) -> str:
         return ""
     words = [f"{role} {'up' if is_up else 'DOWN'}" for role, is_up in report.connections.items()]
     return f" ({', '.join(sorted(words, reverse=True))})"
+
+
+def _sent(report: EdgeReport) -> str:
+    """Return the account of the day, and what waits."""
+    entries = sorted(report.sent_today_bytes.items())
+    parts = ", ".join(f"{of.replace('_', ' ')} {_size(size)}" for of, size in entries)
+    total = _size(sum(report.sent_today_bytes.values()))
+    reason = _HELD_UP.get(report.held_up)
+    waiting = f"; all but alerts and control WAITS: {reason}" if reason else ""
+    return f"{total}{f' ({parts})' if parts else ''}{waiting}"
 
 
 def _congestion(report: EdgeReport) -> str:

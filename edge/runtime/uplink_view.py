@@ -37,6 +37,16 @@ class UplinkView:
         return self._read().error
 
     @property
+    def sent_today_bytes(self) -> Mapping[str, int]:
+        """Return what was sent today, by lane, catalogue and control."""
+        return self._read().sent_today_bytes
+
+    @property
+    def held_up(self) -> str | None:
+        """Return why lanes that are not urgent wait."""
+        return self._read().held_up
+
+    @property
     def connections(self) -> Mapping[str, bool]:
         """Tell of each connection, by what it serves, whether it is up."""
         stages = self._read().connections

@@ -91,6 +91,13 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
+class Throttled:
+    """Lanes that are not urgent wait from now on, or go on."""
+
+    is_held_up: bool
+
+
+@dataclass(frozen=True, slots=True)
 class StopRequested:
     """The edge shuts down."""
 
@@ -105,6 +112,7 @@ Event = (
     | LogRead
     | LogUnreadable
     | Written
+    | Throttled
     | StopRequested
 )
 

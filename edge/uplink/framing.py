@@ -51,17 +51,28 @@ def make_hello(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class LinkFigures:
+    """What a report says of the link itself."""
+
+    rtt_ms: float | None
+    sent_today_bytes: Mapping[str, int]
+    held_up: str | None
+
+
 def make_report(
-    state: LogState, broker_refused: Mapping[str, int], *, rtt_ms: float | None, now_ms: int
+    state: LogState, broker_refused: Mapping[str, int], link: LinkFigures, *, now_ms: int
 ) -> Report:
     """Return how the edge stands, for headquarters; of too many reasons the most frequent."""
     return Report(
         sent_at_ms=now_ms,
         lanes={lane: _backlog(of_lane) for lane, of_lane in sorted(state.lanes.items())},
         disk_free_bytes=max(0, state.free_bytes),
-        rtt_ms=rtt_ms,
+        rtt_ms=link.rtt_ms,
         quarantined=_most_frequent(state.quarantined),
         broker_refused=_most_frequent(broker_refused),
+        sent_today_bytes=dict(link.sent_today_bytes),
+        held_up=link.held_up,
     )
 
 

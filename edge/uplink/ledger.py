@@ -146,15 +146,15 @@ class Ledger:
                 f"{kind} names {stray} of lane {frame.lane}, which was not sent"
             )
 
-    def next_read(self, now_s: float) -> ReadLog | None:
+    def next_read(self, now_s: float, *, is_held_up: bool = False) -> ReadLog | None:
         """Return the read that finds what to send next; None if nothing may be sent.
 
         The lowest of the urgent lanes first (alerts are 0), then the others by turns; of what
-        was chosen the oldest first.
+        was chosen the oldest first. ``is_held_up``: the others wait.
         """
         if self._reading or self.credit_left_bytes <= max(self._wanted_bytes - 1, BATCH_COST_BYTES):
             return None
-        chosen = self._chosen(now_s)
+        chosen = self._chosen(now_s, is_held_up=is_held_up)
         if chosen is None:
             return None
         number, (first, last) = chosen
@@ -167,7 +167,7 @@ class Ledger:
             series_from=None if number < URGENT_LANES else self.series_sent + 1,
         )
 
-    def _chosen(self, now_s: float) -> tuple[int, tuple[int, int]] | None:
+    def _chosen(self, now_s: float, *, is_held_up: bool) -> tuple[int, tuple[int, int]] | None:
         """Return the lane and the span of numbers to go on with; None if nothing is pending."""
         waiting: dict[Traffic, tuple[int, tuple[int, int]]] = {}
         for number, lane in sorted(self.lanes.items()):
@@ -175,6 +175,8 @@ class Ledger:
                 continue
             if number < URGENT_LANES:
                 return number, lane.pending.spans[0]
+            if is_held_up:
+                return None
             parts = by_traffic(number, lane.pending, lane.window.first_live(now_s))
             for traffic, part in parts.items():
                 waiting.setdefault(traffic, (number, part.spans[0]))

@@ -37,6 +37,9 @@ class LinkState:
     in_flight_batches: int = 0  # sent and not yet confirmed
     congestion: str | None = None  # control of the newest connection; None: nobody can say
     error: str | None = None  # why there is no session; None while streaming
+    # Handed to connections today, the site's day, by lane, "catalogue" and "control".
+    sent_today_bytes: Mapping[str, int] = field(default_factory=dict[str, int])
+    held_up: str | None = None  # why lanes that are not urgent wait: see edge.uplink.budget
     # Where each connection stands, by what it serves: "all", or "urgent" and "bulk".
     connections: Mapping[str, LinkStage] = field(default_factory=dict[str, LinkStage])
 

@@ -13,6 +13,7 @@ from edge.uplink.framing import Installation
 from edge.uplink.link import LinkState, joined
 from edge.uplink.ports import SyncedLog
 from edge.uplink.pump import Uplink
+from edge.uplink.spending import Spending, limits_of
 from edge.uplink.transport import Dial
 from shared.clock import Clock
 from shared.logs import get_log
@@ -32,11 +33,14 @@ class UplinkPair:
         clock: Clock,
         *,
         dial: Dial | None = None,
+        spending: Spending | None = None,
     ) -> None:
-        """``dial`` defaults to a WebSocket as configured."""
+        """``dial`` defaults to a WebSocket as configured, ``spending`` to one that is not kept."""
+        shared = spending or Spending(limits_of(config), clock)
 
         def uplink(role: Role) -> Uplink:
-            return Uplink(config, log, replace(installation, role=role), clock, dial=dial)
+            said = replace(installation, role=role)
+            return Uplink(config, log, said, clock, dial=dial, spending=shared)
 
         self._urgent = uplink(Role.URGENT)
         self._bulk = uplink(Role.BULK)

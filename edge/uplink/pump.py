@@ -16,11 +16,12 @@ from edge.errors import LogError
 from edge.log.records import Committed
 from edge.uplink import events
 from edge.uplink.backoff import Backoff
-from edge.uplink.framing import Installation, answer_read, make_hello, make_report
+from edge.uplink.framing import Installation, LinkFigures, answer_read, make_hello, make_report
 from edge.uplink.line import DialAnswered, Line
 from edge.uplink.link import LinkStage, LinkState
 from edge.uplink.ports import SyncedLog
 from edge.uplink.session import UplinkSession
+from edge.uplink.spending import Spending, limits_of
 from edge.uplink.states import State
 from edge.uplink.transport import Dial, WebSocketDialer
 from shared.clock import Clock
@@ -49,16 +50,18 @@ class Uplink:
         clock: Clock,
         *,
         dial: Dial | None = None,
-        chance: Callable[[], float] = random.random,
+        spending: Spending | None = None,
     ) -> None:
-        """``dial`` defaults to a WebSocket as configured; ``chance`` draws evenly from [0, 1]."""
+        """``dial`` defaults to a WebSocket as configured, ``spending`` to one that is not kept."""
         self.link = LinkState(LinkStage.WAITING, since_ms=clock.utc_ms())
         self._config = config
         self._journal = log
         self._installation = installation
         self._clock = clock
         self._dial = dial or WebSocketDialer(config)
-        self._chance = chance
+        self._chance = random.random
+        self._spending = spending or Spending(limits_of(config), clock)
+        self._is_held_up = False  # what the session was told
         self._served = installation.role
         self._tell_served: Callable[[Role], None] | None = None
         self._session = self._new_session(0.0)
@@ -95,12 +98,14 @@ class Uplink:
                 self._session = self._new_session(RESTART_AFTER_S)
                 self._inbox = asyncio.Queue(EVENTS_WAITING_MAX)  # nothing of the old line
         await self._acknowledge()
+        await self._spending.save(is_last=True)
 
     @property
     def _is_over(self) -> bool:
         return self._session.state is State.STOPPED
 
     def _new_session(self, delay_s: float) -> UplinkSession:
+        self._is_held_up = False
         backoff = Backoff(self._config.backoff_min_s, self._config.backoff_max_s)
         return UplinkSession(
             silence_timeout_s=self._config.silence_timeout_s,
@@ -120,6 +125,7 @@ class Uplink:
                         todo.append(answer)
             if self._acked and self._clock.monotonic_s() >= self._acknowledge_at_s:
                 await self._acknowledge()
+            await self._spending.save()
             self._show()
 
     # What happens.
@@ -138,7 +144,7 @@ class Uplink:
             async with asyncio.timeout(wait_s):
                 event = await self._inbox.get()
         except TimeoutError:
-            return None
+            return events.Tick()
         if isinstance(event, DialAnswered):
             self._note_congestion(event.congestion)
             return self._opened()
@@ -150,7 +156,10 @@ class Uplink:
         if self._acked:
             deadlines_s.append(self._acknowledge_at_s)
         due_s = min((one for one in deadlines_s if one is not None), default=None)
-        return None if due_s is None else due_s - self._clock.monotonic_s()
+        waits_s = [None if due_s is None else due_s - self._clock.monotonic_s()]
+        if self._session.state is State.STREAMING:
+            waits_s.append(self._spending.judge().look_again_s)
+        return min((one for one in waits_s if one is not None), default=None)
 
     def _on_commit(self, committed: Committed) -> None:
         self._grown[committed.lane] = committed.last_seq
@@ -177,9 +186,16 @@ class Uplink:
     def _tell(self, event: events.Event) -> Sequence[events.Action]:
         now_s = self._clock.monotonic_s()
         try:
-            return self._session.receive(event, now_s)
+            return (*self._tell_budget(now_s), *self._session.receive(event, now_s))
         except PeerViolationError as error:
             return self._session.receive(events.Violated(str(error)), now_s)
+
+    def _tell_budget(self, now_s: float) -> Sequence[events.Action]:
+        is_held_up = self._spending.judge().held_up is not None
+        if is_held_up == self._is_held_up or self._is_over:
+            return ()
+        self._is_held_up = is_held_up
+        return self._session.receive(events.Throttled(is_held_up), now_s)
 
     # What is asked for.
 
@@ -217,13 +233,16 @@ class Uplink:
             return
         match action:
             case events.SendFrame(frame):
-                line.send(frame)
+                self._spending.enter(frame, line.send(frame))
                 if isinstance(frame, Batch):
                     self.link = replace(self.link, sent_batches=self.link.sent_batches + 1)
             case events.SendReport(rtt_ms):
                 state, refused = self._journal.state(), self._installation.broker_refused()
                 now_ms = self._clock.utc_ms()
-                line.send(make_report(state, refused, rtt_ms=rtt_ms, now_ms=now_ms))
+                spending = self._spending
+                figures = LinkFigures(rtt_ms, spending.sent_bytes, spending.judge().held_up)
+                report = make_report(state, refused, figures, now_ms=now_ms)
+                self._spending.enter(report, line.send(report))
             case events.HangUp():
                 line.hang_up()
             case _:
@@ -307,6 +326,8 @@ class Uplink:
             in_flight_batches=sum(lane.in_flight.count for lane in lanes),
             error=session.error,
             connections={self._served: stage},
+            sent_today_bytes=self._spending.sent_bytes,
+            held_up=self._spending.judge().held_up,
         )
         if session.state is State.WAITING and session.error not in {None, self._told_cause}:
             self._told_cause = session.error

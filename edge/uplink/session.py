@@ -46,6 +46,7 @@ from edge.uplink.events import (
     SendFrame,
     SendReport,
     StopRequested,
+    Throttled,
     Tick,
     Violated,
     Written,
@@ -105,6 +106,7 @@ class UplinkSession:
         self._retry_after_s = 0.0
         self._cause: str | None = None  # of the hang-up that is under way
         self._unwritten_bytes = 0
+        self._is_held_up = False  # bulk, by the budget
 
     @property
     def deadline_s(self) -> float | None:
@@ -195,6 +197,9 @@ class UplinkSession:
                 return [] if happening is Happening.LATE else self._on_frame(frame, now_s)
             case Cut(reason, chance):
                 return self._on_cut(reason, chance, now_s)
+            case Throttled(is_held_up):
+                self._is_held_up = is_held_up
+                return []
             case Committed() | LogRead() | LogUnreadable() | Written():
                 return self._on_log(event, now_s)
             case _:
@@ -353,7 +358,9 @@ class UplinkSession:
             return None
         self._reread_at_s = None
         is_behind = self._unwritten_bytes >= SEND_AHEAD_MAX_BYTES
-        return None if is_behind else self._connected_ledger().next_read(now_s)
+        if is_behind:
+            return None
+        return self._connected_ledger().next_read(now_s, is_held_up=self._is_held_up)
 
     def _connected_ledger(self) -> Ledger:
         assert self.ledger is not None, f"no connection in state {self.state}"

@@ -16,6 +16,7 @@ from edge.uplink.events import (
     LogUnreadable,
     Opened,
     StopRequested,
+    Throttled,
     Violated,
     Written,
 )
@@ -66,6 +67,7 @@ class Happening(StrEnum):
     READ = "read"
     UNREADABLE = "unreadable"
     WRITTEN = "written"
+    THROTTLED = "throttled"  # bulk waits for the budget, or no more
     LATE = "late"  # a frame that was under way when this side began to hang up
     SILENT = "silent"  # nothing came for too long
     VIOLATED = "violated"
@@ -84,6 +86,7 @@ HAPPENING_OF_EVENT: Mapping[type[Event], Happening] = MappingProxyType(
         LogRead: Happening.READ,
         LogUnreadable: Happening.UNREADABLE,
         Written: Happening.WRITTEN,
+        Throttled: Happening.THROTTLED,
         StopRequested: Happening.STOP,
     }
 )
@@ -104,7 +107,8 @@ HAPPENING_OF_FRAME: Mapping[type[Frame], Happening] = MappingProxyType(
 )
 
 
-_LOCAL = {Happening.TICKED, Happening.GREW, Happening.WRITTEN}
+_ALWAYS = {Happening.TICKED, Happening.GREW, Happening.THROTTLED}
+_LOCAL = _ALWAYS | {Happening.WRITTEN}
 _LOG = {Happening.READ, Happening.UNREADABLE}
 
 
@@ -115,12 +119,12 @@ def _staying(state: State, happenings: set[Happening]) -> dict[Happening, State]
 TRANSITIONS: Mapping[State, Mapping[Happening, State]] = MappingProxyType(
     {
         State.WAITING: {
-            **_staying(State.WAITING, {Happening.TICKED, Happening.GREW}),
+            **_staying(State.WAITING, _ALWAYS),
             Happening.DIAL_DUE: State.CONNECTING,
             Happening.STOP: State.STOPPED,
         },
         State.CONNECTING: {
-            **_staying(State.CONNECTING, {Happening.TICKED, Happening.GREW}),
+            **_staying(State.CONNECTING, _ALWAYS),
             Happening.OPENED: State.GREETING,
             Happening.CUT: State.WAITING,
             Happening.STOP: State.STOPPING,

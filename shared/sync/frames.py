@@ -222,6 +222,8 @@ class Report(Struct, frozen=True, array_like=True, kw_only=True, tag=8):
     rtt_ms: Annotated[float, Meta(ge=0, le=RTT_MAX_MS)] | None
     quarantined: _CountByReason
     broker_refused: _CountByReason = {}  # never reached the edge; absent from an older one
+    sent_today_bytes: _CountByReason = {}  # lane_0 and so on, catalogue, control; the site's day
+    held_up: _Code | None = None  # why lanes that are not urgent wait
 
 
 class Ping(Struct, frozen=True, array_like=True, kw_only=True, tag=9):

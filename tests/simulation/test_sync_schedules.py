@@ -107,6 +107,10 @@ def spoil_the_disk(world: World, dice: Random) -> None:
     world.is_log_readable = dice.random() < 0.7
 
 
+def hold_up_bulk(world: World, dice: Random) -> None:
+    world.hold_up(is_held_up=dice.random() < 0.5)
+
+
 STEPS: dict[Step, int] = {  # and how often, against each other
     append: 12,
     work: 20,
@@ -122,6 +126,7 @@ STEPS: dict[Step, int] = {  # and how often, against each other
     crash_edge: 5,
     crash_central: 2,
     spoil_the_disk: 2,
+    hold_up_bulk: 4,
 }
 
 
@@ -146,6 +151,7 @@ def run_schedule(
         look(world, dice)
         check_bounds(world, credit_bytes)
     world.is_log_readable = True
+    world.hold_up(is_held_up=False)
     world.settle()
     return world
 

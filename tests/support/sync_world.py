@@ -209,6 +209,11 @@ class World:
         for side in self.centrals:
             self.tell_central(side, inbox.Tick())
 
+    def hold_up(self, *, is_held_up: bool) -> None:
+        """Have every link told that bulk waits for the budget, or waits no more."""
+        for link in self.links:
+            self.tell_edge(uplink.Throttled(is_held_up), link)
+
     def cut(self, wire: Wire) -> None:
         """Break the connection; what was under way arrives up to a random point."""
         wire.is_broken = True

@@ -15,6 +15,7 @@ from edge.uplink.events import (
     Received,
     Reconcile,
     SendFrame,
+    Throttled,
     Tick,
     Written,
 )
@@ -241,3 +242,21 @@ def test_what_central_keeps_in_quarantine_needs_to_be_kept_here_no_longer() -> N
     story.feed(read(1))
     nack = Nack(lane=TELEMETRY, seq=1, code=NackCode.QUARANTINED, detail="bad body")
     assert Acknowledge(TELEMETRY, Ranges.of((1, 1))) in story.hear(nack)
+
+
+# Held up by the budget.
+
+
+def test_while_bulk_is_held_up_alerts_go_and_afterwards_bulk_goes_on() -> None:
+    story = streaming()
+    assert not story.feed(Throttled(True), Committed(TELEMETRY, 1))
+    (of_alert,) = reads(story.feed(Committed(0, 1)))
+    assert of_alert.lane == 0
+    story.feed(LogRead(0, 1, 1, (make_batch(1, lane=0),), (), False))
+    assert reads(story.feed(Throttled(False)))[0].lane == TELEMETRY
+
+
+def test_what_was_held_up_before_the_connection_stays_so_on_it() -> None:
+    story = Story()
+    story.feed(Throttled(True), Tick(), Opened(make_hello(9)))
+    assert reads(story.hear(make_welcome())) == []
