@@ -1,5 +1,6 @@
 """Configuration of the edge, parsed once into frozen sections. Every key carries its unit."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -102,6 +103,13 @@ DailyWindow = Annotated[
 ]
 
 
+class BackfillOrder(StrEnum):
+    """In which order telemetry of the past is sent."""
+
+    NEWEST_HOUR_FIRST = "newest_hour_first"  # within an hour the oldest first
+    OLDEST_FIRST = "oldest_first"
+
+
 class UplinkConfig(Section):
     """The sync session to central."""
 
@@ -113,6 +121,7 @@ class UplinkConfig(Section):
     silence_timeout_s: Annotated[float, Field(gt=0)] = 45.0
     backoff_min_s: Annotated[float, Field(gt=0)] = 0.5
     backoff_max_s: Annotated[float, Field(gt=0)] = 60.0
+    backfill_order: BackfillOrder = BackfillOrder.NEWEST_HOUR_FIRST
     rate_max_bytes_per_s: Annotated[int, Field(ge=1_024)] | None = None  # of bulk lanes
     daily_cap_bytes: Annotated[int, Field(ge=1_048_576)] | None = None  # then bulk waits
     pause_windows: tuple[DailyWindow, ...] = ()  # bulk waits, such as "06:00-18:30"

@@ -77,8 +77,17 @@ class LogRead:
 
 
 @dataclass(frozen=True, slots=True)
+class HourFound:
+    """The answer to `FindHour`: ``first`` to ``last`` were received within an hour."""
+
+    lane: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
 class LogUnreadable:
-    """The log could not answer `ReadLog` just now."""
+    """The log could not answer `ReadLog` or `FindHour` just now."""
 
     detail: str
 
@@ -110,6 +119,7 @@ Event = (
     | Cut
     | Committed
     | LogRead
+    | HourFound
     | LogUnreadable
     | Written
     | Throttled
@@ -185,6 +195,14 @@ class ReadLog:
 
 
 @dataclass(frozen=True, slots=True)
+class FindHour:
+    """Find where the hour of batch ``last`` begins; answer with `HourFound` or `LogUnreadable`."""
+
+    lane: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
 class NoteRefused:
     """Central (or the frame limit) refuses this batch: count it and tell the operator."""
 
@@ -211,6 +229,7 @@ Action = (
     | Reconcile
     | Acknowledge
     | ReadLog
+    | FindHour
     | NoteRefused
     | NoteAbsent
 )

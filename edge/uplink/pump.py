@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from edge.config import UplinkConfig
+from edge.config import BackfillOrder, UplinkConfig
 from edge.errors import LogError
 from edge.log.records import Committed
 from edge.uplink import events
@@ -112,6 +112,7 @@ class Uplink:
             backoff=backoff,
             now_s=self._clock.monotonic_s() + delay_s,
             role=self._installation.role,
+            is_newest_first=self._config.backfill_order is BackfillOrder.NEWEST_HOUR_FIRST,
         )
 
     async def _pump(self, group: asyncio.TaskGroup) -> None:
@@ -209,6 +210,8 @@ class Uplink:
                 self._speak(action)
             case events.ReadLog():
                 return await self._read(action)
+            case events.FindHour():
+                return await self._find_hour(action)
             case events.AdoptSession() | events.Reconcile() | events.Acknowledge():
                 await self._note(action)
             case events.NoteRefused() | events.NoteAbsent():
@@ -259,6 +262,14 @@ class Uplink:
             _log.error("the log cannot be read", lane=asked.lane, error=str(error))
             return events.LogUnreadable(str(error))
         return answer_read(asked, stored, catalogue)
+
+    async def _find_hour(self, asked: events.FindHour) -> events.HourFound | events.LogUnreadable:
+        try:
+            first = await self._journal.first_of_hour(asked.lane, asked.last)
+        except LogError as error:
+            _log.error("the log cannot be read", lane=asked.lane, error=str(error))
+            return events.LogUnreadable(str(error))
+        return events.HourFound(asked.lane, first, asked.last)
 
     async def _note(
         self, action: events.AdoptSession | events.Reconcile | events.Acknowledge

@@ -35,7 +35,9 @@ from edge.uplink.events import (
     Cut,
     Dial,
     Event,
+    FindHour,
     HangUp,
+    HourFound,
     LogRead,
     LogUnreadable,
     NoteRefused,
@@ -92,9 +94,14 @@ class UplinkSession:
         backoff: Backoff,
         now_s: float,
         role: Role = Role.ALL,
+        is_newest_first: bool = False,
     ) -> None:
-        """Begin in WAITING with the first attempt due now; ``role`` is what HELLO will ask for."""
+        """Begin in WAITING with the first attempt due now; ``role`` is what HELLO will ask for.
+
+        ``is_newest_first``: of the backlog the newest hour goes first.
+        """
         self.state = State.WAITING
+        self._is_newest_first = is_newest_first
         self.role = role
         self.error: str | None = None  # why there is no session; None while streaming
         self.ledger: Ledger | None = None  # None: not connected
@@ -151,7 +158,7 @@ class UplinkSession:
                 return self._classify_time(now_s)
             case Received(frame):
                 return self._classify_frame(frame)
-            case LogRead() if self.state is State.STREAMING:
+            case LogRead() | HourFound() if self.state is State.STREAMING:
                 self._connected_ledger().check_read(event)
             case _:
                 pass
@@ -200,7 +207,7 @@ class UplinkSession:
             case Throttled(is_held_up):
                 self._is_held_up = is_held_up
                 return []
-            case Committed() | LogRead() | LogUnreadable() | Written():
+            case Committed() | LogRead() | HourFound() | LogUnreadable() | Written():
                 return self._on_log(event, now_s)
             case _:
                 assert_never(event)
@@ -224,7 +231,7 @@ class UplinkSession:
     def _on_opened(self, opened: Opened, now_s: float) -> list[Action]:
         if self.state is State.STOPPING:  # the connection came just after the order to stop
             return [HangUp()]
-        self.ledger = Ledger(opened.hello, opened.lost)
+        self.ledger = Ledger(opened.hello, opened.lost, is_newest_first=self._is_newest_first)
         self.liveness.begin(now_s)
         self._unwritten_bytes = 0
         return [SendFrame(opened.hello)]
@@ -291,7 +298,7 @@ class UplinkSession:
                 assert_never(frame)
 
     def _on_log(
-        self, event: Committed | LogRead | LogUnreadable | Written, now_s: float
+        self, event: Committed | LogRead | HourFound | LogUnreadable | Written, now_s: float
     ) -> list[Action]:
         ledger = self.ledger
         if ledger is None or self.state not in _CONNECTED:
@@ -304,6 +311,8 @@ class UplinkSession:
                 actions = ledger.take(event, now_s)
                 self._unwritten_bytes += ledger.used_bytes - used_before
                 return actions
+            case HourFound():
+                ledger.take_hour(event)
             case LogUnreadable():
                 ledger.read_failed()
                 self._reread_at_s = now_s + READ_RETRY_S
@@ -353,7 +362,7 @@ class UplinkSession:
             actions.append(read)
         return actions
 
-    def _next_read(self, now_s: float) -> ReadLog | None:
+    def _next_read(self, now_s: float) -> ReadLog | FindHour | None:
         if self._reread_at_s is not None and now_s < self._reread_at_s:
             return None
         self._reread_at_s = None

@@ -12,6 +12,7 @@ from edge.uplink.events import (
     Committed,
     Cut,
     Event,
+    HourFound,
     LogRead,
     LogUnreadable,
     Opened,
@@ -65,6 +66,7 @@ class Happening(StrEnum):
     PONGED = "ponged"
     GREW = "grew"  # the log has more
     READ = "read"
+    HOUR_FOUND = "hour_found"
     UNREADABLE = "unreadable"
     WRITTEN = "written"
     THROTTLED = "throttled"  # bulk waits for the budget, or no more
@@ -84,6 +86,7 @@ HAPPENING_OF_EVENT: Mapping[type[Event], Happening] = MappingProxyType(
         Cut: Happening.CUT,
         Committed: Happening.GREW,
         LogRead: Happening.READ,
+        HourFound: Happening.HOUR_FOUND,
         LogUnreadable: Happening.UNREADABLE,
         Written: Happening.WRITTEN,
         Throttled: Happening.THROTTLED,
@@ -109,7 +112,7 @@ HAPPENING_OF_FRAME: Mapping[type[Frame], Happening] = MappingProxyType(
 
 _ALWAYS = {Happening.TICKED, Happening.GREW, Happening.THROTTLED}
 _LOCAL = _ALWAYS | {Happening.WRITTEN}
-_LOG = {Happening.READ, Happening.UNREADABLE}
+_LOG = {Happening.READ, Happening.HOUR_FOUND, Happening.UNREADABLE}
 
 
 def _staying(state: State, happenings: set[Happening]) -> dict[Happening, State]:

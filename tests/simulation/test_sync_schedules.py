@@ -143,7 +143,12 @@ def run_schedule(
 ) -> World:
     dice = Random(seed)
     credit_bytes = FRAME_SIZE_MAX_BYTES * dice.choice((1, 1, 4))
-    world = World(credit_bytes=credit_bytes, roles=roles, knows_roles=knows_roles)
+    world = World(
+        credit_bytes=credit_bytes,
+        roles=roles,
+        knows_roles=knows_roles,
+        is_newest_first=dice.random() < 0.5,
+    )
     world.dice = dice
     steps = dice.choices(list(STEPS), weights=list(STEPS.values()), k=dice.randint(20, STEPS_MAX))
     for step in steps:

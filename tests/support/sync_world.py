@@ -43,6 +43,7 @@ from tests.support.memory_log import MemoryLog, series_used
 
 IDENTITY = inbox.EdgeIdentity("kaduna", "edge-1")
 SILENCE_S = 45.0
+HOUR_BATCHES = 10  # of this world's log
 EMPTY_REPORT = Report(sent_at_ms=0, lanes={}, disk_free_bytes=0, rtt_ms=None, quarantined={})
 
 
@@ -87,10 +88,12 @@ class World:
         credit_bytes: int = FRAME_SIZE_MAX_BYTES,
         roles: tuple[Role, ...] = (Role.ALL,),
         knows_roles: bool = True,
+        is_newest_first: bool = False,
     ) -> None:
         """Begin with an edge that has nothing and a central that knows nobody."""
         self.knows_roles = knows_roles
         self._roles = roles
+        self._is_newest_first = is_newest_first
         self.now_s = 0.0
         self.dice = Random(0)
         self.log = MemoryLog()
@@ -307,14 +310,23 @@ class World:
                     other.is_started = True
             case uplink.Acknowledge(lane, ranges) | uplink.Reconcile(lane, ranges):
                 self.log.let_go(lane, ranges)
-            case uplink.ReadLog():
-                answer = self.log.read(action)
-                is_readable = self.is_log_readable
-                self.tell_edge(answer if is_readable else uplink.LogUnreadable("I/O"), link)
+            case uplink.ReadLog() | uplink.FindHour():
+                self.tell_edge(self._read_edge(action), link)
             case uplink.NoteRefused():
                 self.refused.append(action)
             case uplink.NoteAbsent():
                 self.absent.append(action)
+
+    def _read_edge(
+        self, action: uplink.ReadLog | uplink.FindHour
+    ) -> uplink.LogRead | uplink.HourFound | uplink.LogUnreadable:
+        match action:
+            case _ if not self.is_log_readable:
+                return uplink.LogUnreadable("I/O")
+            case uplink.ReadLog():
+                return self.log.read(action)
+            case uplink.FindHour(lane, last):
+                return uplink.HourFound(lane, max(1, last - last % HOUR_BATCHES), last)
 
     def _speak_edge(
         self,
@@ -387,5 +399,6 @@ class World:
             backoff=Backoff(min_s=0.5, max_s=5.0),
             now_s=self.now_s,
             role=role,
+            is_newest_first=self._is_newest_first,
         )
         return EdgeSide(session, is_started=is_first)
