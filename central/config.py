@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, IPvAnyNetwork
+from pydantic import Field, IPvAnyNetwork, StringConstraints
 
 from shared.configuration import Section
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+CongestionControl = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,15}$")]
 
 
 class DatabaseConfig(Section):
@@ -51,8 +52,11 @@ class SyncConfig(Section):
     key_file: Path
     client_ca_file: Path
     credit_bytes: Annotated[int, Field(ge=1_048_576)] = 4_194_304  # per edge; at least one frame
-    sessions_max: Annotated[int, Field(ge=1, le=10_000)] = 100  # times the credit is the memory
+    sessions_max: Annotated[int, Field(ge=1, le=10_000)] = (
+        100  # edges; each may have two connections
+    )
     silence_timeout_s: Annotated[float, Field(gt=0)] = 45.0
+    congestion: CongestionControl = "bbr"  # of the kernel; where it is refused, the kernel's own
 
 
 class PublicUrls(Section):

@@ -1,15 +1,18 @@
 """Configuration of the edge, parsed once into frozen sections. Every key carries its unit."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, IPvAnyNetwork, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, IPvAnyNetwork, StringConstraints, model_validator
 
 from shared.configuration import Section
 from shared.sync.records import Severity
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 Port = Annotated[int, Field(ge=1, le=65535)]
+CongestionControl = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,15}$")]
 
 
 class MqttConfig(Section):
@@ -85,6 +88,28 @@ class AlarmsConfig(Section):
         return self
 
 
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"not a time zone of this system: {name}") from error
+    return name
+
+
+# An IANA name; days and hours in the section are told in it.
+TimeZone = Annotated[str, AfterValidator(_known_zone)]
+DailyWindow = Annotated[
+    str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")
+]
+
+
+class BackfillOrder(StrEnum):
+    """In which order telemetry of the past is sent."""
+
+    NEWEST_HOUR_FIRST = "newest_hour_first"  # within an hour the oldest first
+    OLDEST_FIRST = "oldest_first"
+
+
 class UplinkConfig(Section):
     """The sync session to central."""
 
@@ -96,6 +121,12 @@ class UplinkConfig(Section):
     silence_timeout_s: Annotated[float, Field(gt=0)] = 45.0
     backoff_min_s: Annotated[float, Field(gt=0)] = 0.5
     backoff_max_s: Annotated[float, Field(gt=0)] = 60.0
+    backfill_order: BackfillOrder = BackfillOrder.NEWEST_HOUR_FIRST
+    rate_max_bytes_per_s: Annotated[int, Field(ge=1_024)] | None = None  # of bulk lanes
+    daily_cap_bytes: Annotated[int, Field(ge=1_048_576)] | None = None  # then bulk waits
+    pause_windows: tuple[DailyWindow, ...] = ()  # bulk waits, such as "06:00-18:30"
+    time_zone: TimeZone = "UTC"  # of the site: when its day begins, and of the windows
+    congestion: CongestionControl = "bbr"  # of the kernel; where it is refused, the kernel's own
 
 
 class ApiConfig(Section):

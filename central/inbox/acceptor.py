@@ -17,7 +17,7 @@ from aiohttp import WSMsgType, web
 from central.config import SyncConfig
 from central.errors import CentralError, ConnectionEndedError
 from central.inbox import events
-from central.inbox.admission import Verdict, judge_newcomer
+from central.inbox.admission import Place, Verdict, judge_newcomer
 from central.inbox.conversation import Conversation, Surroundings
 from central.inbox.events import EdgeIdentity
 from central.inbox.ports import InboxStore
@@ -27,8 +27,10 @@ from shared.clock import Clock
 from shared.ids import is_name
 from shared.logs import get_log
 from shared.sync.frames import FRAME_SIZE_MAX_BYTES, Hello, RefuseCode
+from shared.tcp import TcpTuning, tune
 
 SYNC_PATH: Final = "/sync/v1"
+CONNECTIONS_PER_EDGE = 2  # an urgent and a bulk one
 GREETING_CONNECTIONS_MAX = 64  # connections without a session yet, beside those that have one
 TLS_HANDSHAKE_TIMEOUT_S = 15.0  # five round trips of a bad satellite
 CLOSE_TIMEOUT_S = 1.0  # a peer that does not answer a close is left
@@ -50,13 +52,13 @@ class SyncAcceptor:
         self._clock = clock
         self._metrics = metrics
         self._open: set[Conversation] = set()
-        self._live: dict[EdgeIdentity, tuple[Conversation, str]] = {}
+        self._live: dict[Place, tuple[Conversation, str]] = {}
         self._surroundings = Surroundings(store, clock, metrics, self._admit, random.random)
 
     @property
     def live(self) -> Mapping[EdgeIdentity, str]:
         """The edges that have a session here, with their install_uuids."""
-        return {identity: install_uuid for identity, (_, install_uuid) in self._live.items()}
+        return {place.edge: install_uuid for place, (_, install_uuid) in self._live.items()}
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one connection from upgrade to end.
@@ -68,7 +70,8 @@ class SyncAcceptor:
         identity = identity_of(_peer_certificate(request))
         if identity is None:
             raise web.HTTPForbidden(text="the client certificate must be issued to site/edge_id")
-        if len(self._open) >= self._config.sessions_max + GREETING_CONNECTIONS_MAX:
+        limit = CONNECTIONS_PER_EDGE * self._config.sessions_max + GREETING_CONNECTIONS_MAX
+        if len(self._open) >= limit:
             raise web.HTTPServiceUnavailable(text="too many connections")
         websocket = web.WebSocketResponse(
             max_msg_size=FRAME_SIZE_MAX_BYTES,
@@ -105,28 +108,29 @@ class SyncAcceptor:
         finally:
             self._open.discard(conversation)
             self._metrics.connections.set(len(self._open))
-            if self._live.get(identity, (None, ""))[0] is conversation:
-                del self._live[identity]
+            for place, (holder, _) in list(self._live.items()):
+                if holder is conversation:
+                    del self._live[place]
 
     async def _admit(self, newcomer: Conversation, hello: Hello) -> events.Denied | None:
-        """Give ``newcomer`` its edge's place among the live, or say why not."""
-        identity = newcomer.session.identity
-        limit = self._config.sessions_max
-        verdict = judge_newcomer(self.live, identity, hello.install_uuid, sessions_max=limit)
-        match verdict:
+        """Give ``newcomer`` its place among the live, or say why not."""
+        identity, limit = newcomer.session.identity, self._config.sessions_max
+        place = Place(identity, hello.role)
+        live = {held: install_uuid for held, (_, install_uuid) in self._live.items()}
+        judgement = judge_newcomer(live, place, hello.install_uuid, sessions_max=limit)
+        match judgement.verdict:
             case Verdict.DUPLICATE:
                 detail = f"another installation is connected as {identity}"
                 return events.Denied(RefuseCode.DUPLICATE_IDENTITY, detail)
             case Verdict.BUSY:
                 return events.Denied(RefuseCode.BUSY, f"{limit} edges are connected")
             case Verdict.ADMIT:
-                self._live[identity] = (newcomer, hello.install_uuid)
-            case Verdict.TAKE_OVER:
-                incumbent, _ = self._live[identity]
-                self._live[identity] = (newcomer, hello.install_uuid)
-                await incumbent.give_way()
+                incumbents = [self._live.pop(held)[0] for held in judgement.taken_over]
+                self._live[place] = (newcomer, hello.install_uuid)
+                for incumbent in incumbents:
+                    await incumbent.give_way()
             case _:
-                assert_never(verdict)
+                assert_never(judgement.verdict)
         return None
 
 
@@ -240,13 +244,25 @@ async def start_sync_listener(
         where = f"{config.host}:{config.port}"
         raise CentralError(f"sync.port: cannot listen on {where}: {error.strerror}") from error
     listener = SyncListener(server, acceptor)
-    _log.info("listening for edges", host=config.host, port=listener.port)
+    congestion = _tune(config, server)
+    _log.info("listening for edges", host=config.host, port=listener.port, congestion=congestion)
     try:
         yield listener
     finally:
         server.close()
         await acceptor.stop()
         await runner.cleanup()
+
+
+def _tune(config: SyncConfig, server: asyncio.Server) -> str | None:
+    """Prepare what is accepted for the link; return the congestion control in use."""
+    tuning = TcpTuning(
+        congestion=config.congestion,
+        unsent_max_bytes=WRITE_BUFFER_MAX_BYTES,
+        silence_timeout_s=config.silence_timeout_s,
+    )
+    in_use = [tune(listening, tuning) for listening in server.sockets]
+    return in_use[0]
 
 
 async def _listen(

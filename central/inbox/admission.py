@@ -1,33 +1,49 @@
 """Who may have a session beside those who have one. Pure."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 
 from central.inbox.events import EdgeIdentity
+from shared.sync.frames import Role
 
 
 class Verdict(StrEnum):
     """What to do with an edge that says HELLO."""
 
     ADMIT = "admit"
-    TAKE_OVER = "take_over"  # the same installation again: its old connection is dead or dying
     DUPLICATE = "duplicate"  # another installation of this name is connected: keep the incumbent
     BUSY = "busy"
 
 
-def judge_newcomer(
-    live: Mapping[EdgeIdentity, str],
-    identity: EdgeIdentity,
-    install_uuid: str,
-    *,
-    sessions_max: int,
-) -> Verdict:
-    """Return the verdict on ``identity``; ``live`` maps connected edges to install_uuids.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What at most one connection holds: some lanes of one edge."""
 
-    The newest connection of one installation wins: after a cut the edge notices first, while
-    central may believe in the old connection until its silence timeout.
+    edge: EdgeIdentity
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict; ``taken_over`` are places whose connections must give way to the newcomer."""
+
+    verdict: Verdict
+    taken_over: tuple[Place, ...] = ()
+
+
+def judge_newcomer(
+    live: Mapping[Place, str], place: Place, install_uuid: str, *, sessions_max: int
+) -> Judgement:
+    """Return the judgement on who wants ``place``; ``live`` maps places to install_uuids.
+
+    The newest connection of one installation wins where lanes overlap: after a cut the edge
+    notices first, while central may believe in the old connection until its silence timeout.
+    ``sessions_max`` counts edges, whatever connections each has.
     """
-    incumbent = live.get(identity)
-    if incumbent is None:
-        return Verdict.ADMIT if len(live) < sessions_max else Verdict.BUSY
-    return Verdict.TAKE_OVER if incumbent == install_uuid else Verdict.DUPLICATE
+    own = {held: incumbent for held, incumbent in live.items() if held.edge == place.edge}
+    if not own and len({held.edge for held in live}) >= sessions_max:
+        return Judgement(Verdict.BUSY)
+    if any(incumbent != install_uuid for incumbent in own.values()):
+        return Judgement(Verdict.DUPLICATE)
+    return Judgement(Verdict.ADMIT, tuple(held for held in own if held.role.overlaps(place.role)))

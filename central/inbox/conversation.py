@@ -263,7 +263,8 @@ class Conversation:
             _log.exception("opening a session failed", edge=str(self.session.identity))
             return events.Denied(RefuseCode.UNAVAILABLE, "internal error at central")
         edge, epoch = str(self.session.identity), self.grant.epoch
-        _log.info("edge connected", edge=edge, epoch=epoch, software=hello.software)
+        role, software = self.session.role, hello.software
+        _log.info("edge connected", edge=edge, epoch=epoch, role=role, software=software)
         return events.Granted(self.grant, now_ms)
 
     async def _store(self, work: events.StoreBatches) -> events.Stored | events.StoreFailed:
@@ -313,6 +314,6 @@ class Conversation:
         grant = self.grant
         if grant is None:
             return
-        _log.info("edge disconnected", edge=str(self.session.identity))
+        _log.info("edge disconnected", edge=str(self.session.identity), role=self.session.role)
         with contextlib.suppress(StoreError):  # sessions go stale by themselves
             await self._with.store.session_closed(grant, self._with.clock.utc_ms())

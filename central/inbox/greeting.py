@@ -2,7 +2,7 @@
 
 from central.inbox.events import EdgeIdentity
 from central.inbox.ports import SessionGrant
-from shared.sync.frames import PROTOCOL, Hello, RefuseCode
+from shared.sync.frames import PROTOCOL, Hello, RefuseCode, Role
 
 
 def misfit(hello: Hello, identity: EdgeIdentity) -> tuple[RefuseCode, str] | None:
@@ -21,11 +21,17 @@ def held_beyond(hello: Hello, grant: SessionGrant) -> str | None:
 
     Such an edge was restored from an old image. It would give numbers to new batches that are
     taken by other batches here, so it must not go on under this epoch.
+
+    Only what the connection serves is compared: what the other one has brought since this HELLO
+    was written is beyond it and no sign of anything.
     """
-    for lane, held in sorted(grant.lanes.items()):
+    served = ((lane, held) for lane, held in grant.lanes.items() if hello.role.serves(lane))
+    for lane, held in sorted(served):
         extent = hello.lanes.get(lane)
         last_seq = extent.last_seq if extent else 0
         if held.last is not None and held.last > last_seq:
             return f"lane {lane} is held up to {held.last}, the edge's log ends at {last_seq}"
+    if hello.role is Role.URGENT:
+        return None
     known, count = grant.series_known, hello.series_count
     return f"{known} series are known, the edge's log has {count}" if known > count else None

@@ -62,6 +62,7 @@ from central.inbox.states import (
 )
 from shared.errors import IllegalEventError, PeerViolationError
 from shared.sync.frames import (
+    FRAME_SIZE_MAX_BYTES,
     Ack,
     Batch,
     Bye,
@@ -74,6 +75,7 @@ from shared.sync.frames import (
     Refuse,
     RefuseCode,
     Report,
+    Role,
     SeriesFrame,
     Welcome,
     credit_cost_bytes,
@@ -104,6 +106,7 @@ class InboxSession:
         self.identity = identity
         self.account = Account(credit_bytes=limits.credit_bytes, now_s=now_s)
         self._limits = limits
+        self.role = Role.ALL  # what HELLO asks for
         self._hello: Hello | None = None
         self._gathering = Gathering()
         self._silent_at_s = now_s + HELLO_TIMEOUT_S
@@ -172,8 +175,18 @@ class InboxSession:
         if isinstance(frame, Hello) and misfit(frame, self.identity):
             return Happening.MISFIT
         if self.state is not State.GREETING:
+            self._check_lane(frame)
             return self.account.judge(frame, now_s)
         return HAPPENING_OF_FRAME[type(frame)]
+
+    def _check_lane(self, frame: Frame) -> None:
+        match frame:
+            case Batch(lane=lane) if not self.role.serves(lane):
+                raise PeerViolationError(f"lane {lane} on a connection for {self.role} lanes")
+            case SeriesFrame() if self.role is Role.URGENT:
+                raise PeerViolationError("catalogue entries on a connection for urgent lanes")
+            case _:
+                pass
 
     def _beyond(self, grant: SessionGrant) -> str | None:
         return held_beyond(self._hello, grant) if self._hello else None
@@ -257,6 +270,9 @@ class InboxSession:
         if cause:
             return refuse_session(*cause)
         self._hello = hello
+        self.role = hello.role
+        if self.role is Role.URGENT:  # a few kilobytes at most: one longest frame is plenty
+            self.account.granted_bytes = FRAME_SIZE_MAX_BYTES
         return [OpenSession(hello)]
 
     def _on_control(self, frame: Report | Ping | Pong, happening: Happening) -> list[Action]:
@@ -281,13 +297,18 @@ class InboxSession:
             session_id=grant.session_id,
             central_uuid=grant.central_uuid,
             epoch=grant.epoch,
-            lanes={n: held.lowest_spans(SPANS_PER_FRAME_MAX) for n, held in grant.lanes.items()},
+            lanes={
+                lane: held.lowest_spans(SPANS_PER_FRAME_MAX)
+                for lane, held in grant.lanes.items()
+                if self.role.serves(lane)
+            },
             series_known=grant.series_known,
             credit_bytes=self.account.granted_bytes,
             heartbeat_s=self._limits.silence_timeout_s / HEARTBEATS_PER_SILENCE,
             server_ms=event.now_ms,
             fenced=grant.fenced,
             marks={lane: tuple(marks) for lane, marks in grant.marks.items()},
+            role=self.role,
         )
         return [SendFrame(welcome)]
 

@@ -1,7 +1,9 @@
 """How edges, their links and the inbox stand. Owns what "connected" means at central."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from central.store.database import Database
@@ -9,6 +11,7 @@ from central.store.inbox import SESSION_STALE_S
 from central.store.queries import load_queries
 from central.store.workers import WorkerRows
 from shared.clock import iso_utc
+from shared.sync.frames import Role
 from shared.web.site_data import EdgeStatus, LaneStatus, LinkState
 
 Document = Mapping[str, Any]
@@ -64,7 +67,10 @@ async def edge_statuses(database: Database, site: str) -> list[EdgeStatus]:
         held.setdefault(edge_key, {})[lane] = (last, count)
     pending = dict(await database.rows(queries["pending"], asked))
     error = await _worker_problem(WorkerRows(database))
-    return [_edge_status(row, held.get(row[0], {}), pending.get(row[0], 0), error) for row in edges]
+    return [
+        _edge_status(name, _sessions(rows), held.get(key, {}), pending.get(key, 0), error)
+        for (key, name), rows in groupby(edges, key=itemgetter(0, 1))
+    ]
 
 
 async def _worker_problem(workers: WorkerRows) -> str | None:
@@ -75,25 +81,64 @@ async def _worker_problem(workers: WorkerRows) -> str | None:
     return f"no unpacking worker is running{since}: what arrives is kept, but not shown yet"
 
 
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """The newest session of a role."""
+
+    role: Role
+    opened_ms: int
+    seen_ms: int
+    closed_ms: int | None
+    report: Document | None
+    is_fresh: bool
+
+    @property
+    def since_ms(self) -> int:
+        """When it came into the state it is in."""
+        # A session whose process died has no end of its own: it ended when it was last seen.
+        return self.opened_ms if self.is_fresh else (self.closed_ms or self.seen_ms)
+
+
+def _sessions(rows: Iterable[Sequence[Any]]) -> list[_Session]:
+    """Return the sessions that make the link: of all lanes together, or an urgent and a bulk one.
+
+    ``rows`` ascend by time of opening; an edge without a session has one row of nothing.
+    """
+    known = [_Session(Role(role), *more) for _, _, role, *more in rows if role is not None]
+    is_single = bool(known) and known[-1].role is Role.ALL
+    return [one for one in known if (one.role is Role.ALL) == is_single]
+
+
 def _edge_status(
-    row: Sequence[Any], held: Mapping[int, tuple[int, int]], pending: int, error: str | None
+    name: str,
+    sessions: Sequence[_Session],
+    held: Mapping[int, tuple[int, int]],
+    pending: int,
+    error: str | None,
 ) -> EdgeStatus:
-    _, name, opened_ms, seen_ms, closed_ms, report, fresh = row
-    document: Document = report or {}
-    connected = bool(fresh)
+    fresh = {one.role for one in sessions if one.is_fresh}
+    is_connected = fresh in ({Role.ALL}, {Role.URGENT, Role.BULK})
+    ended = [one for one in sessions if not one.is_fresh]
+    nothing: Document = {}
+    document = next((one.report for one in sessions if one.report), nothing)
     return EdgeStatus(
         edge_id=name,
-        state=LinkState.CONNECTED if connected else LinkState.DISCONNECTED,
-        # A session whose process died has no end of its own: it ended when it was last seen.
-        since_ms=opened_ms if connected else (closed_ms or seen_ms),
-        last_seen_ms=seen_ms,
-        rtt_ms=document.get("rtt_ms") if connected else None,
+        state=LinkState.CONNECTED if is_connected else LinkState.DISCONNECTED,
+        since_ms=max((one.since_ms for one in ended or sessions), default=None),
+        last_seen_ms=max((one.seen_ms for one in sessions), default=None),
+        rtt_ms=document.get("rtt_ms") if is_connected else None,
+        connections={
+            one.role: LinkState.CONNECTED if one.is_fresh else LinkState.DISCONNECTED
+            for one in sessions
+        },
         lanes={
             lane: _lane_status(held.get(lane, (0, 0)), document.get("lanes", {}).get(str(lane), {}))
             for lane in sorted({*held, *(int(lane) for lane in document.get("lanes", {}))})
         },
         quarantined=document.get("quarantined", {}),
         broker_refused=document.get("broker_refused", {}),
+        sent_today_bytes=document.get("sent_today_bytes", {}),
+        held_up=document.get("held_up"),
         inbox_pending=pending,
         error=error,
     )

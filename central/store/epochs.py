@@ -4,7 +4,7 @@ Called inside the transaction that has the edge locked: sessions of one edge are
 the other, so epochs are granted in order and no two installations get the same.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -49,16 +49,18 @@ async def grant_epoch(
     """
     sql = load_queries("session")
     epochs = await fetch(connection, sql["epochs"], keys)
-    mine = [epoch for epoch, install in epochs if install == UUID(hello.install_uuid)]
-    newest = max((epoch for epoch, _ in epochs), default=0)
+    base_of: dict[int, int | None] = {epoch: base for epoch, _, base in epochs}
+    mine = [epoch for epoch, install, _ in epochs if install == UUID(hello.install_uuid)]
+    newest = max(base_of, default=0)
     claimed = hello.epoch if hello.epoch <= EPOCH_CLAIM_MAX else 0
     epoch = claimed if claimed in mine else max(mine, default=0)
     if not mine or claimed > newest:
         # Never seen, or this database has forgotten it: an epoch that is nobody's.
         base, epoch = epoch or None, max(newest + 1, claimed)
         await _add(connection, keys, hello, _Added(epoch, base))
-        newest = epoch
-    history = await _history(connection, keys, epoch, hello)
+        newest, base_of[epoch] = epoch, base
+    line = _line_of(epoch, base_of)
+    history = await _history(connection, keys, line, hello)
     fence = judge_history(hello, history)
     held = history.held if fence is None else fence.shared
     if fence is not None:
@@ -75,28 +77,35 @@ async def grant_epoch(
         # Every epoch of the installation: it may have lost what it was told.
         ancestors=await _ancestors(connection, keys, mine, epoch),
         # Of a new epoch nothing is held yet but what was found to be the same.
-        marks={} if fence is not None else await _marks(connection, keys, epoch, history.held),
+        marks={} if fence is not None else await _marks(connection, keys, line, history.held),
     )
 
 
 async def hashes_of(
     connection: Connection,
     keys: Mapping[str, Any],
-    epoch: int,
+    line: Iterable[int],
     asked: Iterable[tuple[int, int]],
 ) -> BatchHashes:
-    """Return the hashes of those of ``asked``, (lane, seq), that are held in ``epoch``."""
-    wanted = list(asked)
-    if not wanted:
-        return {}
-    parameters: Row = {
-        **keys,
-        "epoch": epoch,
-        "batch_lanes": [lane for lane, _ in wanted],
-        "seqs": [seq for _, seq in wanted],
-    }
-    rows = await fetch(connection, load_queries("session")["hashes"], parameters)
-    return {(lane, seq): found for lane, seq, found in rows if found is not None}
+    """Return the hashes of those of ``asked``, (lane, seq), that are held.
+
+    ``line`` is an epoch and those that it goes on from: what it shares is stored with them.
+    """
+    wanted = set(asked)
+    found: dict[tuple[int, int], bytes] = {}
+    for epoch in line:
+        if not wanted:
+            break
+        parameters: Row = {
+            **keys,
+            "epoch": epoch,
+            "batch_lanes": [lane for lane, _ in wanted],
+            "seqs": [seq for _, seq in wanted],
+        }
+        rows = await fetch(connection, load_queries("session")["hashes"], parameters)
+        found |= {(lane, seq): hashed for lane, seq, hashed in rows if hashed is not None}
+        wanted -= found.keys()
+    return found
 
 
 def ranges_of(multirange: Multirange[int]) -> Ranges:
@@ -134,11 +143,21 @@ async def _add(
     await connection.execute(load_queries("session")["add_epoch"], parameters)
 
 
+def _line_of(epoch: int, base_of: Mapping[int, int | None]) -> list[int]:
+    """Return ``epoch`` and the epochs it goes on from, one after the other."""
+    line: list[int] = []
+    following: int | None = epoch
+    while following is not None and following not in line:
+        line.append(following)
+        following = base_of.get(following)
+    return line
+
+
 async def _history(
-    connection: Connection, keys: Mapping[str, Any], epoch: int, hello: Hello
+    connection: Connection, keys: Mapping[str, Any], line: Sequence[int], hello: Hello
 ) -> History:
-    sql, asked = load_queries("session"), {**keys, "epoch": epoch}
-    held = await _held(connection, keys, epoch)
+    sql, asked = load_queries("session"), {**keys, "epoch": line[0]}
+    held = await _held(connection, keys, line[0])
     known = await fetch(connection, sql["series_known"], asked)
     marks = [
         (lane, mark.seq)
@@ -146,15 +165,15 @@ async def _history(
         for mark in of_lane
         if mark.seq in held.get(lane, Ranges())
     ]
-    return History(held, known[0][0], await hashes_of(connection, keys, epoch, marks))
+    return History(held, known[0][0], await hashes_of(connection, keys, line, marks))
 
 
 async def _marks(
-    connection: Connection, keys: Mapping[str, Any], epoch: int, held: Mapping[int, Ranges]
+    connection: Connection, keys: Mapping[str, Any], line: Sequence[int], held: Mapping[int, Ranges]
 ) -> Marks:
     wanted = [(lane, seq) for lane, of_lane in held.items() for seq in marked_held(of_lane)]
     found: dict[int, dict[int, bytes]] = {}
-    for (lane, seq), hashed in (await hashes_of(connection, keys, epoch, wanted)).items():
+    for (lane, seq), hashed in (await hashes_of(connection, keys, line, wanted)).items():
         found.setdefault(lane, {})[seq] = hashed
     return make_marks(found)
 

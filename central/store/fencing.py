@@ -7,7 +7,7 @@ batches. It goes on under a new epoch, which begins with what both histories sha
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from shared.sync.frames import Hello
+from shared.sync.frames import Hello, Role
 from shared.sync.ranges import SEQ_MAX, Ranges
 
 BatchHashes = Mapping[tuple[int, int], bytes]  # (lane, seq) -> the beginning of its sha256
@@ -47,11 +47,14 @@ def _disagreement(hello: Hello, history: History) -> str | None:
     for lane, held in sorted(history.held.items()):
         extent = hello.lanes.get(lane)
         last_seq = extent.last_seq if extent else 0
-        if held.last is not None and held.last > last_seq:
+        # Of other lanes another connection may have brought more since HELLO was written.
+        if hello.role.serves(lane) and held.last is not None and held.last > last_seq:
             return f"lane {lane} is held up to {held.last}, the edge's log ends at {last_seq}"
         wrong = [seq for seq, is_same in _compared(hello, lane, history.hashes) if not is_same]
         if wrong:
             return f"lane {lane}: batch {min(wrong)} is held with other content"
+    if hello.role is Role.URGENT:
+        return None
     known, count = history.series_known, hello.series_count
     return f"{known} series are known, the edge's log has {count}" if known > count else None
 

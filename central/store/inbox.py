@@ -168,6 +168,7 @@ class PostgresInbox:
         keys["session_id"] = uuid4()
         keys["boot_id"] = escape_text(hello.boot_id)
         keys["software"] = escape_text(hello.software)
+        keys["role"] = hello.role.value
         await connection.execute(self._session_sql["supersede"], keys)
         await connection.execute(self._session_sql["open"], keys)
         return SessionGrant(
@@ -232,7 +233,9 @@ class PostgresInbox:
         settlement = settle(batches, fresh - held.keys(), held)
         await self._put_fresh(connection, keys, settlement.fresh)
         if inherited:
-            await connection.execute(self._inbox_sql["extend"], keys | _identities(inherited))
+            columns = keys | _columns(inherited)
+            await connection.execute(self._inbox_sql["extend"], columns)
+            await connection.execute(self._inbox_sql["know_inherited"], columns)
         for batch in settlement.conflicting:
             await connection.execute(self._inbox_sql["keep_conflict"], keys | _conflict(batch))
         return settlement
@@ -251,7 +254,7 @@ class PostgresInbox:
             asked = [
                 batch for batch in wanted if batch.seq in ancestor.lanes.get(batch.lane, Ranges())
             ]
-            hashes = await hashes_of(connection, _keys(grant), ancestor.epoch, map(key_of, asked))
+            hashes = await hashes_of(connection, _keys(grant), [ancestor.epoch], map(key_of, asked))
             found += [
                 batch
                 for batch in asked
@@ -301,6 +304,8 @@ def report_document(report: Report, now_ms: int) -> Row:
         "rtt_ms": report.rtt_ms,
         "quarantined": report.quarantined,
         "broker_refused": report.broker_refused,
+        "sent_today_bytes": report.sent_today_bytes,
+        "held_up": report.held_up,
         "lanes": {str(lane): backlog._asdict() for lane, backlog in report.lanes.items()},
     }
 

@@ -214,7 +214,7 @@ class SyncSession(Model):
             ["site_id", "edge_node_id", "epoch"],
             ["sync_epoch.site_id", "sync_epoch.edge_node_id", "sync_epoch.epoch"],
         ),
-        Index("sync_session_newest", "site_id", "edge_node_id", text("opened_at DESC")),
+        Index("sync_session_newest", "site_id", "edge_node_id", "role", text("opened_at DESC")),
     )
     site_id: Mapped[int] = mapped_column(Integer, primary_key=True)
     session_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
@@ -222,6 +222,7 @@ class SyncSession(Model):
     epoch: Mapped[int] = mapped_column(Integer)
     boot_id: Mapped[str] = mapped_column(Text)
     software: Mapped[str] = mapped_column(Text)
+    role: Mapped[str] = mapped_column(Text, server_default=text("'all'"))
     opened_at: Mapped[datetime] = mapped_column(MOMENT, server_default=text("clock_timestamp()"))
     seen_at: Mapped[datetime] = mapped_column(MOMENT, server_default=text("clock_timestamp()"))
     closed_at: Mapped[datetime | None] = mapped_column(MOMENT)

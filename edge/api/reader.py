@@ -81,6 +81,21 @@ class LinkView(Protocol):
         """Return why there is no session."""
         ...
 
+    @property
+    def sent_today_bytes(self) -> Mapping[str, int]:
+        """Return what was sent today, by lane, catalogue and control."""
+        ...
+
+    @property
+    def held_up(self) -> str | None:
+        """Return why lanes that are not urgent wait."""
+        ...
+
+    @property
+    def connections(self) -> Mapping[str, bool]:
+        """Tell of each connection, by what it serves, whether it is up."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReaderSources:
@@ -182,11 +197,23 @@ class EdgeReader:
                 broker_refused=self._broker_refused(),
                 inbox_pending=None,
                 error=link.error if link else "no central is configured",
+                sent_today_bytes=link.sent_today_bytes if link else {},
+                held_up=link.held_up if link else None,
+                connections=_connections(link),
             ),
         )
 
     async def _learn(self) -> None:
         self._catalogue.learn(await self._log.read_series(len(self._catalogue) + 1))
+
+
+def _connections(link: LinkView | None) -> dict[str, LinkState]:
+    if link is None:
+        return {}
+    return {
+        role: LinkState.CONNECTED if is_up else LinkState.DISCONNECTED
+        for role, is_up in link.connections.items()
+    }
 
 
 def _lanes(log: LogState) -> dict[int, LaneStatus]:

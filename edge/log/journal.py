@@ -16,6 +16,7 @@ from edge.errors import LogError, LogFullError
 from edge.log.facts import NO_VIEW
 from edge.log.grouping import encode_pending_records, unstorable_rows
 from edge.log.history import EFFORT_MAX_S, search_of
+from edge.log.hours import first_of_hour
 from edge.log.opening import Opened, open_log
 from edge.log.reader import Wanted, read_batches, read_hashes
 from edge.log.records import (
@@ -190,6 +191,15 @@ class Journal:
         """
         view = self._store.views.get(lane, NO_VIEW)
         return await self._read(partial(read_hashes, self._opened.readers, view.segments, seqs))
+
+    async def first_of_hour(self, lane: int, seq: int) -> int:
+        """Return the first number of the hour in which batch ``seq`` was received.
+
+        Raises:
+            LogError: the log is closed.
+        """
+        view = self._store.views.get(lane, NO_VIEW)
+        return await self._read(partial(first_of_hour, self._opened.readers, view.segments, seq))
 
     async def read_samples(
         self, series_ix: int, *, start_ms: int, end_ms: int, samples_max: int

@@ -44,7 +44,8 @@ from edge.runtime.seeding import NewestPart, NewestRow
 from edge.runtime.uplink_view import UplinkView
 from edge.uplink.framing import Installation
 from edge.uplink.link import LinkState
-from edge.uplink.pump import Uplink
+from edge.uplink.pair import UplinkPair
+from edge.uplink.spending import ACCOUNT_FILE_NAME, Spending, limits_of
 from shared.clock import Clock
 from shared.domain.samples import NO_BOUND_MS
 from shared.ids import Kind
@@ -67,7 +68,7 @@ class EdgeParts:
     intake: Intake
     doubt: ClockDoubt
     reader: MqttReader
-    uplink: Uplink | None  # None: no central is configured, the site works alone
+    uplink: UplinkPair | None  # None: no central is configured, the site works alone
     api: EdgeApi
 
     @property
@@ -221,13 +222,15 @@ def _uplink(
     journal: Journal,
     broker_refused: Callable[[], Mapping[str, int]],
     clock: Clock,
-) -> Uplink | None:
+) -> UplinkPair | None:
     if config.uplink.url is None:
         return None
     installation = Installation(
         software=installed_version(), boot_id=str(uuid4()), broker_refused=broker_refused
     )
-    return Uplink(config.uplink, journal, installation, clock)
+    file = config.state_dir / ACCOUNT_FILE_NAME
+    spending = Spending(limits_of(config.uplink), clock, file)
+    return UplinkPair(config.uplink, journal, installation, clock, spending=spending)
 
 
 def show(batch: PendingBatch, snapshot: LiveSnapshot, recent: RecentSamples) -> None:

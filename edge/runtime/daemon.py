@@ -28,7 +28,7 @@ from edge.runtime.lifecycle import (
 )
 from edge.runtime.report import report_from_metrics, write_report
 from edge.runtime.seeding import NewestPart, newest_batches, newest_part
-from edge.uplink.pump import Uplink
+from edge.uplink.pair import UplinkPair
 from shared.clock import Clock
 from shared.errors import CodecError, ConfigurationError
 from shared.logs import get_log
@@ -254,7 +254,7 @@ async def _run_api(parts: EdgeParts) -> None:
         raise ConfigurationError(f"api.port: cannot listen on {address}: {reason}") from error
 
 
-async def _run_uplink(uplink: Uplink | None) -> None:
+async def _run_uplink(uplink: UplinkPair | None) -> None:
     if uplink is not None:
         await uplink.run()
 

@@ -150,6 +150,33 @@ def register_link(metrics: EdgeMetrics, link: Callable[[], LinkState]) -> None:
         ("state",),
         lambda: {(stage.value,): float(link().state is stage) for stage in LinkStage},
     )
+    metrics.family(
+        "uplink_connected",
+        "1 for a connection to central that is up, by what it serves",
+        ("serves",),
+        lambda: {
+            (role,): float(stage is LinkStage.STREAMING)
+            for role, stage in link().connections.items()
+        },
+    )
+    metrics.family(
+        "uplink_sent_today_bytes",
+        "Bytes handed to the link on this day of the site: by lane, catalogue, control",
+        ("of",),
+        lambda: {(of,): float(size) for of, size in link().sent_today_bytes.items()},
+    )
+    metrics.family(
+        "uplink_held_up",
+        "1 for why lanes that are not urgent wait: rate, daily_cap or pause_window",
+        ("reason",),
+        lambda: {(reason,): 1.0} if (reason := link().held_up) else {},
+    )
+    metrics.family(
+        "uplink_congestion",
+        "1 for the congestion control of the newest connection to central",
+        ("control",),
+        lambda: {(control,): 1.0} if (control := link().congestion) else {},
+    )
     counts: tuple[tuple[str, str, Callable[[LinkState], float]], ...] = (
         ("uplink_sessions", "Sessions with central since the start", lambda at: at.sessions),
         ("uplink_connects", "Connections to central since the start", lambda at: at.connects),

@@ -19,6 +19,10 @@ from shared.clock import iso_utc
 REPORT_FILE_NAME: Final = "status.json"
 _PREFIX: Final = "headframe_edge_"
 _MS: Final = 1000
+_HELD_UP: Final = {  # a rate that is kept is no news
+    "daily_cap": "the day's bytes are used up",
+    "pause_window": "pause window",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +43,10 @@ class EdgeReport:
     log_bytes: int
     disk_free_bytes: int
     series: int
+    congestion: str = "none"  # control of the newest connection to central
+    connections: Mapping[str, int] = field(default_factory=dict[str, int])  # 1: it is up
+    sent_today_bytes: Mapping[str, int] = field(default_factory=dict[str, int])
+    held_up: str = "none"  # why lanes that are not urgent wait
     clock_behind_s: float = 0.0  # 0: no doubt about this node's clock
     quarantined: Mapping[str, int] = field(default_factory=dict[str, int])  # ever, by reason
     broker_refused: Mapping[str, int] = field(default_factory=dict[str, int])  # by reason
@@ -82,6 +90,10 @@ def report_from_metrics(text: str, at_ms: int) -> EdgeReport:
         log_bytes=round(total("log_bytes")),
         disk_free_bytes=round(total("disk_free_bytes")),
         series=round(total("series")),
+        congestion=state("uplink_congestion"),
+        connections=by_reason("uplink_connected"),
+        sent_today_bytes=by_reason("uplink_sent_today_bytes"),
+        held_up=state("uplink_held_up"),
         clock_behind_s=total("clock_behind_seconds"),
         quarantined=by_reason("quarantined"),
         broker_refused=by_reason("broker_refused"),
@@ -128,7 +140,8 @@ def report_lines(report: EdgeReport, now_ms: int) -> Iterator[str]:
         behind = _duration(report.clock_behind_s)
         yield f"clock       IN DOUBT, {behind} behind what was recorded here: set this node's clock"
     yield f"broker      {report.broker}"
-    yield f"central     {report.uplink}"
+    yield f"central     {report.uplink}{_connections(report)}{_congestion(report)}"
+    yield f"sent today  {_sent(report)}"
     oldest = f", oldest {_age(report.backlog_oldest_age_s)}" if report.backlog_batches else ""
     yield (
         f"backlog     {report.backlog_samples} samples in {report.backlog_batches} batches, "
@@ -143,6 +156,28 @@ def report_lines(report: EdgeReport, now_ms: int) -> Iterator[str]:
     yield f"quarantine  {_reasons(report.quarantined) or 'nothing was ever refused'}"
     if report.broker_refused:
         yield f"refused by the broker  {_reasons(report.broker_refused)}"
+
+
+def _connections(report: EdgeReport) -> str:
+    """Return which connections are up and which are down, where they differ."""
+    if len(set(report.connections.values())) < 2:
+        return ""
+    words = [f"{role} {'up' if is_up else 'DOWN'}" for role, is_up in report.connections.items()]
+    return f" ({', '.join(sorted(words, reverse=True))})"
+
+
+def _sent(report: EdgeReport) -> str:
+    """Return the account of the day, and what waits."""
+    entries = sorted(report.sent_today_bytes.items())
+    parts = ", ".join(f"{of.replace('_', ' ')} {_size(size)}" for of, size in entries)
+    total = _size(sum(report.sent_today_bytes.values()))
+    reason = _HELD_UP.get(report.held_up)
+    waiting = f"; all but alerts and control WAITS: {reason}" if reason else ""
+    return f"{total}{f' ({parts})' if parts else ''}{waiting}"
+
+
+def _congestion(report: EdgeReport) -> str:
+    return "" if report.congestion == "none" else f", congestion control {report.congestion}"
 
 
 def _values(text: str) -> Iterator[tuple[tuple[str, str], float]]:

@@ -1,8 +1,8 @@
 """The link to central as the API shows it: an adapter between two parts that are strangers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from edge.uplink.link import LinkState
+from edge.uplink.link import LinkStage, LinkState
 
 
 class UplinkView:
@@ -35,3 +35,19 @@ class UplinkView:
     def error(self) -> str | None:
         """Return why there is no session."""
         return self._read().error
+
+    @property
+    def sent_today_bytes(self) -> Mapping[str, int]:
+        """Return what was sent today, by lane, catalogue and control."""
+        return self._read().sent_today_bytes
+
+    @property
+    def held_up(self) -> str | None:
+        """Return why lanes that are not urgent wait."""
+        return self._read().held_up
+
+    @property
+    def connections(self) -> Mapping[str, bool]:
+        """Tell of each connection, by what it serves, whether it is up."""
+        stages = self._read().connections
+        return {role: stage is LinkStage.STREAMING for role, stage in stages.items()}

@@ -6,7 +6,7 @@ Events go in, actions come out; `edge.uplink.session` decides, `edge.uplink.pump
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from shared.sync.frames import Batch, Frame, Hello, SeriesEntry
+from shared.sync.frames import Batch, Frame, Hello, Role, SeriesEntry
 from shared.sync.marks import Hashes
 from shared.sync.ranges import Ranges
 
@@ -79,8 +79,17 @@ class LogRead:
 
 
 @dataclass(frozen=True, slots=True)
+class HourFound:
+    """The answer to `FindHour`: ``first`` to ``last`` were received within an hour."""
+
+    lane: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
 class LogUnreadable:
-    """The log could not answer `ReadLog` just now."""
+    """The log could not answer `ReadLog` or `FindHour` just now."""
 
     detail: str
 
@@ -90,6 +99,13 @@ class Written:
     """The transport has taken frames that cost this much credit."""
 
     cost_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Throttled:
+    """Lanes that are not urgent wait from now on, or go on."""
+
+    is_held_up: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +121,10 @@ Event = (
     | Cut
     | Committed
     | LogRead
+    | HourFound
     | LogUnreadable
     | Written
+    | Throttled
     | StopRequested
 )
 
@@ -137,10 +155,14 @@ class HangUp:
 
 @dataclass(frozen=True, slots=True)
 class AdoptSession:
-    """Keep the granted epoch and central's identity durably, before any batch is sent."""
+    """Keep the granted epoch and central's identity durably, before any batch is sent.
+
+    ``role`` says which lanes this connection serves; ALL where central knows no roles.
+    """
 
     epoch: int
     central_uuid: str
+    role: Role
     fenced: str | None = None  # why it is a new epoch: this log is a copy that central knows not
 
 
@@ -165,14 +187,22 @@ class ReadLog:
     """Read batches first..last of the lane, oldest first, up to ``size_max_bytes`` of bodies.
 
     One batch is returned even if it alone is bigger. With them read the series they use from
-    ``series_from`` on. Answer with `LogRead` or `LogUnreadable`.
+    ``series_from`` on; None: they name no series. Answer with `LogRead` or `LogUnreadable`.
     """
 
     lane: int
     first: int
     last: int
     size_max_bytes: int
-    series_from: int
+    series_from: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class FindHour:
+    """Find where the hour of batch ``last`` begins; answer with `HourFound` or `LogUnreadable`."""
+
+    lane: int
+    last: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +232,7 @@ Action = (
     | Reconcile
     | Acknowledge
     | ReadLog
+    | FindHour
     | NoteRefused
     | NoteAbsent
 )

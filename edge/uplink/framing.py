@@ -16,6 +16,7 @@ from shared.sync.frames import (
     LaneBacklog,
     LaneExtent,
     Report,
+    Role,
     SeriesEntry,
 )
 from shared.sync.marks import Hashes, make_marks, marked_seqs
@@ -31,6 +32,7 @@ class Installation:
     boot_id: str  # new at every start of the process
     # Asked for every report: what never reached the edge, by reason.
     broker_refused: Callable[[], Mapping[str, int]] = dict[str, int]
+    role: Role = Role.ALL  # of the connection
 
 
 def make_hello(
@@ -56,6 +58,7 @@ def make_hello(
         series_count=state.series,
         sent_at_ms=now_ms,
         marks=make_marks(hashes),
+        role=installation.role,
     )
 
 
@@ -69,17 +72,28 @@ def seqs_to_mark(state: LogState, wanted: Mapping[int, Collection[int]]) -> dict
     }
 
 
+@dataclass(frozen=True, slots=True)
+class LinkFigures:
+    """What a report says of the link itself."""
+
+    rtt_ms: float | None
+    sent_today_bytes: Mapping[str, int]
+    held_up: str | None
+
+
 def make_report(
-    state: LogState, broker_refused: Mapping[str, int], *, rtt_ms: float | None, now_ms: int
+    state: LogState, broker_refused: Mapping[str, int], link: LinkFigures, *, now_ms: int
 ) -> Report:
     """Return how the edge stands, for headquarters; of too many reasons the most frequent."""
     return Report(
         sent_at_ms=now_ms,
         lanes={lane: _backlog(of_lane) for lane, of_lane in sorted(state.lanes.items())},
         disk_free_bytes=max(0, state.free_bytes),
-        rtt_ms=rtt_ms,
+        rtt_ms=link.rtt_ms,
         quarantined=_most_frequent(state.quarantined),
         broker_refused=_most_frequent(broker_refused),
+        sent_today_bytes=dict(link.sent_today_bytes),
+        held_up=link.held_up,
     )
 
 

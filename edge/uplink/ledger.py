@@ -9,19 +9,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from edge.uplink.events import Action, LogRead, NoteAbsent, NoteRefused, ReadLog, SendFrame
-from edge.uplink.schedule import URGENT_LANES, LiveWindow, Traffic, Turns, by_traffic, traffic_of
+from edge.uplink.events import (
+    Action,
+    FindHour,
+    HourFound,
+    LogRead,
+    NoteAbsent,
+    NoteRefused,
+    ReadLog,
+    SendFrame,
+)
+from edge.uplink.schedule import LiveWindow, Traffic, Turns, by_traffic, traffic_of
 from shared.errors import IllegalEventError, PeerViolationError
 from shared.sync.frames import (
     BATCH_COST_BYTES,
     BODY_SIZE_MAX_BYTES,
     SERIES_COST_BYTES,
     SERIES_PER_FRAME_MAX,
+    URGENT_LANES,
     Ack,
     Batch,
     Hello,
     LaneExtent,
     Nack,
+    Role,
     SeriesFrame,
     Welcome,
     credit_cost_bytes,
@@ -56,8 +67,13 @@ class LaneLedger:
 class Ledger:
     """The lanes, the catalogue and the credit of one connection."""
 
-    def __init__(self, hello: Hello, lost: Mapping[int, Ranges]) -> None:
-        """Start from what HELLO told: all that is retained and not lost is pending."""
+    def __init__(
+        self, hello: Hello, lost: Mapping[int, Ranges], *, is_newest_first: bool = False
+    ) -> None:
+        """Start from what HELLO told: all that is retained and not lost is pending.
+
+        ``is_newest_first``: of the backlog the newest hour goes first, not the oldest.
+        """
         self.lanes = {
             number: _whole(extent, lost.get(number, Ranges()))
             for number, extent in sorted(hello.lanes.items())
@@ -65,10 +81,13 @@ class Ledger:
         self.series_sent = 0
         self.credit_bytes = 0  # granted since WELCOME
         self.used_bytes = 0  # sent since WELCOME
+        self._role = Role.ALL  # until WELCOME says which lanes this connection serves
         self._series_count = hello.series_count
         self._wanted_bytes = 0  # what the next thing to send costs, where that is known
         self._reading = False
         self._turns = Turns()
+        self._is_newest_first = is_newest_first
+        self._hour = Ranges()  # of the backlog, that is being sent
 
     @property
     def credit_left_bytes(self) -> int:
@@ -76,19 +95,24 @@ class Ledger:
         return self.credit_bytes - self.used_bytes
 
     def beyond(self, welcome: Welcome) -> str | None:
-        """Return what central holds that this log has never had, as a sentence; None if nothing."""
+        """Return what central holds that this log has never had, as a sentence; None if nothing.
+
+        What an urgent connection does not serve may have grown since HELLO, through the other.
+        """
         for number, held in sorted(welcome.lanes.items()):
             lane = self.lanes.get(number)
             last_seq = lane.last_seq if lane else 0
             if held.last is not None and held.last > last_seq:
                 return f"central holds lane {number} up to {held.last}, this log ends at {last_seq}"
-        if welcome.series_known > self._series_count:
+        if welcome.role is not Role.URGENT and welcome.series_known > self._series_count:
             known, count = welcome.series_known, self._series_count
             return f"central knows {known} series, this log has {count}"
         return None
 
     def welcome(self, welcome: Welcome) -> None:
-        """Take over what central holds and grants."""
+        """Take over what central holds and grants; lanes it does not serve here are let go."""
+        self._role = welcome.role
+        self.lanes = {n: lane for n, lane in self.lanes.items() if self._role.serves(n)}
         for number, lane in self.lanes.items():
             lane.held = welcome.lanes.get(number, Ranges())
             lane.pending = lane.pending.difference(lane.held)
@@ -97,6 +121,8 @@ class Ledger:
 
     def grow(self, number: int, last_seq: int, now_s: float) -> None:
         """Take note that lane ``number`` ends at ``last_seq`` in the log at ``now_s``."""
+        if not self._role.serves(number):
+            return
         self.lanes.setdefault(number, _empty()).grow(last_seq, now_s)
 
     def settle(self, ack: Ack) -> None:
@@ -136,50 +162,75 @@ class Ledger:
                 f"{kind} names {stray} of lane {frame.lane}, which was not sent"
             )
 
-    def next_read(self, now_s: float) -> ReadLog | None:
+    def next_read(self, now_s: float, *, is_held_up: bool = False) -> ReadLog | FindHour | None:
         """Return the read that finds what to send next; None if nothing may be sent.
 
         The lowest of the urgent lanes first (alerts are 0), then the others by turns; of what
-        was chosen the oldest first.
+        was chosen the oldest first. ``is_held_up``: the others wait.
         """
         if self._reading or self.credit_left_bytes <= max(self._wanted_bytes - 1, BATCH_COST_BYTES):
             return None
-        chosen = self._chosen(now_s)
+        chosen = self._chosen(now_s, is_held_up=is_held_up)
         if chosen is None:
             return None
-        number, (first, last) = chosen
         self._reading = True
+        if isinstance(chosen, FindHour):
+            return chosen
+        number, (first, last) = chosen
         return ReadLog(
             lane=number,
             first=first,
             last=min(last, first + READ_BATCHES_MAX - 1),
             size_max_bytes=min(READ_SIZE_MAX_BYTES, self.credit_left_bytes),
-            series_from=self.series_sent + 1,
+            series_from=None if number < URGENT_LANES else self.series_sent + 1,
         )
 
-    def _chosen(self, now_s: float) -> tuple[int, tuple[int, int]] | None:
-        """Return the lane and the span of numbers to go on with; None if nothing is pending."""
+    def _chosen(
+        self, now_s: float, *, is_held_up: bool
+    ) -> tuple[int, tuple[int, int]] | FindHour | None:
+        """Return the lane and the span of numbers to go on with; None if nothing is pending.
+
+        Before that, where it is not known, ask for the hour that goes next.
+        """
         waiting: dict[Traffic, tuple[int, tuple[int, int]]] = {}
         for number, lane in sorted(self.lanes.items()):
             if not lane.pending:
                 continue
             if number < URGENT_LANES:
                 return number, lane.pending.spans[0]
+            if is_held_up:
+                return None
             parts = by_traffic(number, lane.pending, lane.window.first_live(now_s))
             for traffic, part in parts.items():
-                waiting.setdefault(traffic, (number, part.spans[0]))
+                chosen = self._hour_of(part) if traffic is Traffic.BACKLOG else part
+                if not chosen:
+                    return FindHour(number, part.spans[-1][1])
+                waiting.setdefault(traffic, (number, chosen.spans[0]))
         return waiting[self._turns.choose(waiting)] if waiting else None
+
+    def _hour_of(self, backlog: Ranges) -> Ranges:
+        """Return the part of ``backlog`` to go on with; nothing if its hour is to be found."""
+        return backlog.intersection(self._hour) if self._is_newest_first else backlog
+
+    def take_hour(self, found: HourFound) -> None:
+        """Take note of the hour to go on with; `check_read` came before."""
+        self._reading = False
+        self._hour = Ranges.of((min(found.first, found.last), found.last))
 
     def read_failed(self) -> None:
         """Take note that the read gave nothing; it may be asked again."""
         self._reading = False
 
-    def check_read(self, read: LogRead) -> None:
+    def check_read(self, read: LogRead | HourFound) -> None:
         """Check that the answer is one to the read that was asked for.
 
         Raises:
             IllegalEventError: if it is not.
         """
+        if isinstance(read, HourFound):
+            if not self._reading:
+                raise IllegalEventError(f"nobody asked for the hour of {read.last}")
+            return
         first_ix = read.series[0].ix if read.series else self.series_sent + 1
         seqs = [batch.seq for batch in read.batches]
         if (

@@ -26,9 +26,14 @@ from shared.sync.frames import (
 HANG_UP_TIMEOUT_S = 2.0  # to write what waits and to say goodbye; a dead line takes neither
 
 
+_Encoded = tuple[bytes, int | None]
+
+
 @dataclass(frozen=True, slots=True)
 class DialAnswered:
     """The connection is there; the pump makes `Opened` of it, with a fresh HELLO."""
+
+    congestion: str | None = None  # control the kernel uses for it
 
 
 class Line:
@@ -48,19 +53,27 @@ class Line:
         self._connect_timeout_s = connect_timeout_s
         self._tell = tell
         self._chance = chance
-        self._waiting: deque[Frame] = deque()  # series and batches, bounded by the session
-        self._urgent: deque[Frame] = deque()  # all others, few and small
+        # Encoded, with what each takes from the credit.
+        self._waiting: deque[_Encoded] = deque()  # series and batches, bounded by the session
+        self._urgent: deque[_Encoded] = deque()  # all others, few and small
         self._work = asyncio.Event()
         self._is_hanging_up = False
         self._is_open = False
         self._is_running = False
         self._limit = asyncio.timeout(None)
 
-    def send(self, frame: Frame) -> None:
-        """Have ``frame`` written; batches and series keep their order, all others go first."""
-        queue = self._waiting if isinstance(frame, Batch | SeriesFrame) else self._urgent
-        queue.append(frame)
+    def send(self, frame: Frame) -> int:
+        """Have ``frame`` written and return its size in bytes.
+
+        Batches and series keep their order, all others go first.
+        """
+        encoded = encode_frame(frame)
+        if isinstance(frame, Batch | SeriesFrame):
+            self._waiting.append((encoded, credit_cost_bytes(frame)))
+        else:
+            self._urgent.append((encoded, None))
         self._work.set()
+        return len(encoded)
 
     def hang_up(self) -> None:
         """End the connection after the urgent frames are written; batches are let go."""
@@ -102,7 +115,7 @@ class Line:
         return f"cannot connect: no answer in {self._connect_timeout_s:g} s"
 
     async def _converse(self, connection: Connection) -> None:
-        await self._tell(DialAnswered())
+        await self._tell(DialAnswered(connection.congestion))
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._read(connection), name="uplink-read")
@@ -125,12 +138,12 @@ class Line:
     async def _write(self, connection: Connection) -> None:
         while True:
             while self._urgent or self._waiting:
-                frame = self._urgent.popleft() if self._urgent else self._waiting.popleft()
-                encoded = encode_frame(frame)
+                queue = self._urgent or self._waiting
+                encoded, cost_bytes = queue.popleft()
                 await connection.send(encoded)
-                if isinstance(frame, Batch | SeriesFrame):
+                if cost_bytes is not None:
                     self.sent_bytes += len(encoded)
-                    await self._tell(Written(credit_cost_bytes(frame)))
+                    await self._tell(Written(cost_bytes))
                 await asyncio.sleep(0)  # others' turn; and a lost connection is noticed only then
             if self._is_hanging_up:
                 await connection.close()

@@ -4,6 +4,7 @@ Any frame counts as a sign of life: a Pong may be stuck behind megabytes on a sl
 connection that delivers acknowledgements is not dead.
 """
 
+import math
 from dataclasses import dataclass
 
 from shared.sync.frames import Ping
@@ -17,6 +18,7 @@ class Liveness:
     """The timers of one connection; all times are monotonic seconds."""
 
     silence_timeout_s: float
+    is_reporting: bool = True  # one connection of an edge reports; of two the urgent one
     silent_at_s: float = 0.0
     rtt_ms: float | None = None
     _ping_every_s: float = 0.0
@@ -33,7 +35,8 @@ class Liveness:
     def stream(self, heartbeat_s: float, now_s: float) -> None:
         """Start pinging every ``heartbeat_s``, or more often where the timeout demands it."""
         self._ping_every_s = min(heartbeat_s, self.silence_timeout_s / PINGS_PER_SILENCE)
-        self._ping_at_s = self._report_at_s = now_s
+        self._ping_at_s = now_s
+        self._report_at_s = now_s if self.is_reporting else math.inf
 
     def heard(self, now_s: float) -> None:
         """Take note of a sign of life."""

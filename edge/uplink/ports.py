@@ -21,6 +21,10 @@ class SyncedLog(Protocol):
         """Return the sha256 of those of ``seqs`` that are held."""
         ...
 
+    async def first_of_hour(self, lane: int, seq: int) -> int:
+        """Return the first number of the hour in which batch ``seq`` was received."""
+        ...
+
     async def read_series(self, first_ix: int) -> list[tuple[int, Series]]:
         """Return the catalogue from ``first_ix`` on."""
         ...

@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from edge.config import UplinkConfig
+from edge.config import BackfillOrder, UplinkConfig
 from edge.errors import LogError
 from edge.log.records import Committed
 from edge.uplink import events
 from edge.uplink.backoff import Backoff
 from edge.uplink.framing import (
     Installation,
+    LinkFigures,
     answer_read,
     make_hello,
     make_report,
@@ -27,12 +28,13 @@ from edge.uplink.line import DialAnswered, Line
 from edge.uplink.link import LinkStage, LinkState
 from edge.uplink.ports import SyncedLog
 from edge.uplink.session import UplinkSession
+from edge.uplink.spending import Spending, limits_of
 from edge.uplink.states import State
 from edge.uplink.transport import Dial, WebSocketDialer
 from shared.clock import Clock
 from shared.errors import PeerViolationError
 from shared.logs import get_log
-from shared.sync.frames import Batch, Welcome
+from shared.sync.frames import Batch, Role, Welcome
 from shared.sync.ranges import Ranges
 
 EVENTS_WAITING_MAX = 256  # frames read and not yet looked at: 256 MiB were they all the longest,
@@ -55,16 +57,20 @@ class Uplink:
         clock: Clock,
         *,
         dial: Dial | None = None,
-        chance: Callable[[], float] = random.random,
+        spending: Spending | None = None,
     ) -> None:
-        """``dial`` defaults to a WebSocket as configured; ``chance`` draws evenly from [0, 1]."""
+        """``dial`` defaults to a WebSocket as configured, ``spending`` to one that is not kept."""
         self.link = LinkState(LinkStage.WAITING, since_ms=clock.utc_ms())
         self._config = config
         self._journal = log
         self._installation = installation
         self._clock = clock
         self._dial = dial or WebSocketDialer(config)
-        self._chance = chance
+        self._chance = random.random
+        self._spending = spending or Spending(limits_of(config), clock)
+        self._is_held_up = False  # what the session was told
+        self._served = installation.role
+        self._tell_served: Callable[[Role], None] | None = None
         self._session = self._new_session(0.0)
         self._line: Line | None = None
         self._inbox: asyncio.Queue[events.Event | DialAnswered | None] = asyncio.Queue(
@@ -77,6 +83,10 @@ class Uplink:
         self._is_stopping = False
         self._told_cause: str | None = None
         log.on_commit(self._on_commit)
+
+    def on_served(self, callback: Callable[[Role], None]) -> None:
+        """Have ``callback`` called with what the connection serves, at each WELCOME."""
+        self._tell_served = callback
 
     def stop(self) -> None:
         """Say goodbye and end ``run``; harmless when called again."""
@@ -95,17 +105,21 @@ class Uplink:
                 self._session = self._new_session(RESTART_AFTER_S)
                 self._inbox = asyncio.Queue(EVENTS_WAITING_MAX)  # nothing of the old line
         await self._acknowledge()
+        await self._spending.save(is_last=True)
 
     @property
     def _is_over(self) -> bool:
         return self._session.state is State.STOPPED
 
     def _new_session(self, delay_s: float) -> UplinkSession:
+        self._is_held_up = False
         backoff = Backoff(self._config.backoff_min_s, self._config.backoff_max_s)
         return UplinkSession(
             silence_timeout_s=self._config.silence_timeout_s,
             backoff=backoff,
             now_s=self._clock.monotonic_s() + delay_s,
+            role=self._installation.role,
+            is_newest_first=self._config.backfill_order is BackfillOrder.NEWEST_HOUR_FIRST,
         )
 
     async def _pump(self, group: asyncio.TaskGroup) -> None:
@@ -119,6 +133,7 @@ class Uplink:
                         todo.append(answer)
             if self._acked and self._clock.monotonic_s() >= self._acknowledge_at_s:
                 await self._acknowledge()
+            await self._spending.save()
             self._show()
 
     # What happens.
@@ -137,13 +152,14 @@ class Uplink:
             async with asyncio.timeout(wait_s):
                 event = await self._inbox.get()
         except TimeoutError:
-            return None
+            return events.Tick()
         return await self._informed(event)
 
     async def _informed(self, event: events.Event | DialAnswered | None) -> events.Event | None:
         """Return ``event`` with what the log has to say about it."""
         match event:
-            case DialAnswered():
+            case DialAnswered(congestion=congestion):
+                self._note_congestion(congestion)
                 return await self._opened()
             case events.Received(Welcome(marks=marks)) as received:
                 wanted = {lane: [mark.seq for mark in of_lane] for lane, of_lane in marks.items()}
@@ -157,7 +173,10 @@ class Uplink:
         if self._acked:
             deadlines_s.append(self._acknowledge_at_s)
         due_s = min((one for one in deadlines_s if one is not None), default=None)
-        return None if due_s is None else due_s - self._clock.monotonic_s()
+        waits_s = [None if due_s is None else due_s - self._clock.monotonic_s()]
+        if self._session.state is State.STREAMING:
+            waits_s.append(self._spending.judge().look_again_s)
+        return min((one for one in waits_s if one is not None), default=None)
 
     def _on_commit(self, committed: Committed) -> None:
         self._grown[committed.lane] = committed.last_seq
@@ -166,6 +185,13 @@ class Uplink:
     def _nudge(self) -> None:
         if self._inbox.empty():
             self._inbox.put_nowait(None)
+
+    def _note_congestion(self, congestion: str | None) -> None:
+        """Show what the kernel uses, and say once when it is not what was asked for."""
+        if congestion not in {self.link.congestion, self._config.congestion}:
+            asked = self._config.congestion
+            _log.warning("the kernel gives another control", asked=asked, in_use=congestion)
+        self.link = replace(self.link, congestion=congestion)
 
     async def _opened(self) -> events.Opened:
         state = self._journal.state()
@@ -185,12 +211,24 @@ class Uplink:
                 _log.warning("batches cannot be compared", lane=lane, error=str(error))
         return found
 
+    def _newest(self, epoch: int, central_uuid: str) -> int:
+        """Return the epoch to keep: the other connection may have been given a newer one."""
+        known = self._journal.identity()
+        return max(epoch, known.epoch) if known.central_uuid == central_uuid else epoch
+
     def _tell(self, event: events.Event) -> Sequence[events.Action]:
         now_s = self._clock.monotonic_s()
         try:
-            return self._session.receive(event, now_s)
+            return (*self._tell_budget(now_s), *self._session.receive(event, now_s))
         except PeerViolationError as error:
             return self._session.receive(events.Violated(str(error)), now_s)
+
+    def _tell_budget(self, now_s: float) -> Sequence[events.Action]:
+        is_held_up = self._spending.judge().held_up is not None
+        if is_held_up == self._is_held_up or self._is_over:
+            return ()
+        self._is_held_up = is_held_up
+        return self._session.receive(events.Throttled(is_held_up), now_s)
 
     # What is asked for.
 
@@ -204,6 +242,8 @@ class Uplink:
                 self._speak(action)
             case events.ReadLog():
                 return await self._read(action)
+            case events.FindHour():
+                return await self._find_hour(action)
             case events.AdoptSession() | events.Reconcile() | events.Acknowledge():
                 await self._note(action)
             case events.NoteRefused() | events.NoteAbsent():
@@ -228,13 +268,16 @@ class Uplink:
             return
         match action:
             case events.SendFrame(frame):
-                line.send(frame)
+                self._spending.enter(frame, line.send(frame))
                 if isinstance(frame, Batch):
                     self.link = replace(self.link, sent_batches=self.link.sent_batches + 1)
             case events.SendReport(rtt_ms):
                 state, refused = self._journal.state(), self._installation.broker_refused()
                 now_ms = self._clock.utc_ms()
-                line.send(make_report(state, refused, rtt_ms=rtt_ms, now_ms=now_ms))
+                spending = self._spending
+                figures = LinkFigures(rtt_ms, spending.sent_bytes, spending.judge().held_up)
+                report = make_report(state, refused, figures, now_ms=now_ms)
+                self._spending.enter(report, line.send(report))
             case events.HangUp():
                 line.hang_up()
             case _:
@@ -245,28 +288,40 @@ class Uplink:
             stored = await self._journal.read(
                 asked.lane, asked.first, asked.last, asked.size_max_bytes
             )
-            catalogue = await self._journal.read_series(asked.series_from)
+            series_from = asked.series_from
+            catalogue = [] if series_from is None else await self._journal.read_series(series_from)
         except LogError as error:
             _log.error("the log cannot be read", lane=asked.lane, error=str(error))
             return events.LogUnreadable(str(error))
         return answer_read(asked, stored, catalogue)
+
+    async def _find_hour(self, asked: events.FindHour) -> events.HourFound | events.LogUnreadable:
+        try:
+            first = await self._journal.first_of_hour(asked.lane, asked.last)
+        except LogError as error:
+            _log.error("the log cannot be read", lane=asked.lane, error=str(error))
+            return events.LogUnreadable(str(error))
+        return events.HourFound(asked.lane, first, asked.last)
 
     async def _note(
         self, action: events.AdoptSession | events.Reconcile | events.Acknowledge
     ) -> None:
         try:
             match action:
-                case events.AdoptSession(epoch, central_uuid, fenced):
+                case events.AdoptSession(epoch, central_uuid, role, fenced):
                     if fenced is not None:
                         _log.error(
                             "this log is not the one central knows: it goes on in a new epoch",
                             epoch=epoch,
                             because=fenced,
                         )
-                    _log.info("connected", epoch=epoch, central_uuid=central_uuid)
+                    _log.info("connected", epoch=epoch, central_uuid=central_uuid, role=role)
                     self._told_cause = None
+                    self._served = role
+                    if self._tell_served:
+                        self._tell_served(role)
                     self.link = replace(self.link, sessions=self.link.sessions + 1)
-                    await self._journal.set_session(epoch, central_uuid)
+                    await self._journal.set_session(self._newest(epoch, central_uuid), central_uuid)
                 case events.Reconcile(lane, ranges):
                     self._acked.pop(lane, None)
                     await self._journal.reconcile(lane, ranges)
@@ -319,7 +374,11 @@ class Uplink:
             sent_bytes=self._sent_bytes + (self._line.sent_bytes if self._line else 0),
             in_flight_batches=sum(lane.in_flight.count for lane in lanes),
             error=session.error,
+            connections={self._served: stage},
+            sent_today_bytes=self._spending.sent_bytes,
+            held_up=self._spending.judge().held_up,
         )
         if session.state is State.WAITING and session.error not in {None, self._told_cause}:
             self._told_cause = session.error
-            _log.warning("no link to central", cause=session.error)
+            role = self._installation.role
+            _log.warning("no link to central", cause=session.error, role=role)

@@ -13,7 +13,6 @@ from typing import Final
 from edge.log.records import TELEMETRY_LANE
 from shared.sync.ranges import Ranges
 
-URGENT_LANES: Final = 2  # lanes below this number go before everything else: alerts, then control
 LIVE_FOR_S: Final = 60.0  # what is owed for longer is backlog: on a slow link the newest goes first
 _MARK_EVERY_S: Final = 1.0
 

@@ -27,6 +27,7 @@ This module does not know how long a wait is (edge.uplink.backoff), who is alive
 from collections.abc import Mapping
 from typing import assert_never
 
+from edge.uplink.agreement import fits, fork_of
 from edge.uplink.backoff import Backoff
 from edge.uplink.events import (
     Acknowledge,
@@ -36,7 +37,9 @@ from edge.uplink.events import (
     Cut,
     Dial,
     Event,
+    FindHour,
     HangUp,
+    HourFound,
     LogRead,
     LogUnreadable,
     NoteRefused,
@@ -47,6 +50,7 @@ from edge.uplink.events import (
     SendFrame,
     SendReport,
     StopRequested,
+    Throttled,
     Tick,
     Violated,
     Written,
@@ -69,6 +73,7 @@ from shared.sync.frames import (
     Refuse,
     RefuseCode,
     Report,
+    Role,
     SeriesFrame,
     Welcome,
 )
@@ -86,20 +91,34 @@ _CONNECTED = frozenset({State.GREETING, State.STREAMING})
 class UplinkSession:
     """The machine. ``receive`` is the only way to change it; everything public is to look at."""
 
-    def __init__(self, *, silence_timeout_s: float, backoff: Backoff, now_s: float) -> None:
-        """Begin in WAITING with the first attempt due now."""
+    def __init__(
+        self,
+        *,
+        silence_timeout_s: float,
+        backoff: Backoff,
+        now_s: float,
+        role: Role = Role.ALL,
+        is_newest_first: bool = False,
+    ) -> None:
+        """Begin in WAITING with the first attempt due now; ``role`` is what HELLO will ask for.
+
+        ``is_newest_first``: of the backlog the newest hour goes first.
+        """
         self.state = State.WAITING
+        self._is_newest_first = is_newest_first
+        self.role = role
         self.error: str | None = None  # why there is no session; None while streaming
         self.ledger: Ledger | None = None  # None: not connected
         self.seqs_wanted: Mapping[int, tuple[int, ...]] = {}  # which HELLO marks too, by lane
         self.backoff = backoff
-        self.liveness = Liveness(silence_timeout_s)
+        self.liveness = Liveness(silence_timeout_s, is_reporting=role is not Role.BULK)
         self._dial_at_s = now_s
         self._reread_at_s: float | None = None  # set while the log is given a rest
         self._welcomed_at_s: float | None = None
         self._retry_after_s = 0.0
         self._cause: str | None = None  # of the hang-up that is under way
         self._unwritten_bytes = 0
+        self._is_held_up = False  # bulk, by the budget
 
     @property
     def deadline_s(self) -> float | None:
@@ -144,7 +163,7 @@ class UplinkSession:
                 return self._classify_time(now_s)
             case Received():
                 return self._classify_frame(event)
-            case LogRead() if self.state is State.STREAMING:
+            case LogRead() | HourFound() if self.state is State.STREAMING:
                 self._connected_ledger().check_read(event)
             case _:
                 pass
@@ -163,10 +182,7 @@ class UplinkSession:
             return Happening.LATE
         match frame:
             case Welcome() if self.state is State.GREETING:
-                if self._connected_ledger().beyond(frame):
-                    return Happening.REWOUND
-                if first_other(frame.marks, received.hashes):
-                    return Happening.FORKED
+                return self._classify_welcome(frame, received.hashes)
             case Ack() | Nack() if self.state is State.STREAMING:
                 self._connected_ledger().check(frame)
                 if isinstance(frame, Nack) and frame.code == NackCode.CONFLICT:
@@ -174,6 +190,14 @@ class UplinkSession:
             case _:
                 pass
         return HAPPENING_OF_FRAME[type(frame)]
+
+    def _classify_welcome(self, welcome: Welcome, hashes: Hashes) -> Happening:
+        if not fits(self.role, welcome.role):
+            return Happening.MISFIT
+        if self._connected_ledger().beyond(welcome) is not None:
+            return Happening.REWOUND
+        is_forked = first_other(welcome.marks, hashes) is not None
+        return Happening.FORKED if is_forked else Happening.WELCOMED
 
     # What it changes and asks for; ``left`` is the state the event met.
 
@@ -185,15 +209,15 @@ class UplinkSession:
                 return self._on_own(event, happening, left)
             case Opened():
                 return self._on_opened(event, now_s)
-            case Received(Welcome() | Nack() as frame) if happening is Happening.FORKED:
+            case Received():
                 self.liveness.heard(now_s)
-                return self._on_fork(frame, event.hashes)
-            case Received(frame):
-                self.liveness.heard(now_s)
-                return [] if happening is Happening.LATE else self._on_frame(frame, now_s)
+                return self._on_received(event, happening, now_s)
             case Cut(reason, chance):
                 return self._on_cut(reason, chance, now_s)
-            case Committed() | LogRead() | LogUnreadable() | Written():
+            case Throttled(is_held_up):
+                self._is_held_up = is_held_up
+                return []
+            case Committed() | LogRead() | HourFound() | LogUnreadable() | Written():
                 return self._on_log(event, now_s)
             case _:
                 assert_never(event)
@@ -217,10 +241,16 @@ class UplinkSession:
     def _on_opened(self, opened: Opened, now_s: float) -> list[Action]:
         if self.state is State.STOPPING:  # the connection came just after the order to stop
             return [HangUp()]
-        self.ledger = Ledger(opened.hello, opened.lost)
+        self.ledger = Ledger(opened.hello, opened.lost, is_newest_first=self._is_newest_first)
         self.liveness.begin(now_s)
         self._unwritten_bytes = 0
         return [SendFrame(opened.hello)]
+
+    def _on_received(self, received: Received, happening: Happening, now_s: float) -> list[Action]:
+        frame = received.frame
+        if isinstance(frame, Welcome | Nack) and happening is Happening.FORKED:
+            return self._on_fork(frame, received.hashes)
+        return [] if happening is Happening.LATE else self._on_frame(frame, now_s)
 
     def _on_frame(self, frame: Frame, now_s: float) -> list[Action]:
         match frame:
@@ -242,6 +272,9 @@ class UplinkSession:
 
     def _on_welcome(self, welcome: Welcome, now_s: float) -> list[Action]:
         ledger = self._connected_ledger()
+        if not fits(self.role, welcome.role):
+            self._retry_after_s = REWOUND_RETRY_S  # trying again would end the other connection
+            return self._leave(f"central serves {welcome.role} lanes where {self.role} was asked")
         beyond = ledger.beyond(welcome)
         if beyond:
             self._retry_after_s = REWOUND_RETRY_S
@@ -252,25 +285,15 @@ class UplinkSession:
         self._reread_at_s = None
         self.liveness.stream(welcome.heartbeat_s, now_s)
         return [
-            AdoptSession(welcome.epoch, welcome.central_uuid, welcome.fenced),
+            AdoptSession(welcome.epoch, welcome.central_uuid, welcome.role, welcome.fenced),
             *(Reconcile(number, lane.held) for number, lane in ledger.lanes.items()),
         ]
 
     def _on_fork(self, frame: Welcome | Nack, hashes: Hashes) -> list[Action]:
         """Come back and mark what is in question: central then knows where the histories part."""
-        match frame:
-            case Nack(lane=lane, seq=seq):
-                wanted, other = {lane: (seq,)}, (lane, seq)
-            case Welcome(marks=marks):
-                wanted = {
-                    lane: tuple(mark.seq for mark in of_lane) for lane, of_lane in marks.items()
-                }
-                other = first_other(marks, hashes)
-            case _:
-                assert_never(frame)
-        assert other is not None, "the table lets nothing pass here that is the same"
-        self.seqs_wanted = wanted
-        return self._leave(f"lane {other[0]}: batch {other[1]} is another at central", bye="forked")
+        fork = fork_of(frame, hashes)
+        self.seqs_wanted = fork.in_question
+        return self._leave(fork.cause, bye="forked")
 
     def _on_dismissal(self, frame: Refuse | Bye) -> list[Action]:
         match frame:
@@ -297,7 +320,7 @@ class UplinkSession:
                 assert_never(frame)
 
     def _on_log(
-        self, event: Committed | LogRead | LogUnreadable | Written, now_s: float
+        self, event: Committed | LogRead | HourFound | LogUnreadable | Written, now_s: float
     ) -> list[Action]:
         ledger = self.ledger
         if ledger is None or self.state not in _CONNECTED:
@@ -310,6 +333,8 @@ class UplinkSession:
                 actions = ledger.take(event, now_s)
                 self._unwritten_bytes += ledger.used_bytes - used_before
                 return actions
+            case HourFound():
+                ledger.take_hour(event)
             case LogUnreadable():
                 ledger.read_failed()
                 self._reread_at_s = now_s + READ_RETRY_S
@@ -359,12 +384,14 @@ class UplinkSession:
             actions.append(read)
         return actions
 
-    def _next_read(self, now_s: float) -> ReadLog | None:
+    def _next_read(self, now_s: float) -> ReadLog | FindHour | None:
         if self._reread_at_s is not None and now_s < self._reread_at_s:
             return None
         self._reread_at_s = None
         is_behind = self._unwritten_bytes >= SEND_AHEAD_MAX_BYTES
-        return None if is_behind else self._connected_ledger().next_read(now_s)
+        if is_behind:
+            return None
+        return self._connected_ledger().next_read(now_s, is_held_up=self._is_held_up)
 
     def _connected_ledger(self) -> Ledger:
         assert self.ledger is not None, f"no connection in state {self.state}"

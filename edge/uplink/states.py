@@ -12,10 +12,12 @@ from edge.uplink.events import (
     Committed,
     Cut,
     Event,
+    HourFound,
     LogRead,
     LogUnreadable,
     Opened,
     StopRequested,
+    Throttled,
     Violated,
     Written,
 )
@@ -56,6 +58,7 @@ class Happening(StrEnum):
     WELCOMED = "welcomed"
     REWOUND = "rewound"  # WELCOME says that central holds what this log does not have
     FORKED = "forked"  # central holds another batch under a number of this log
+    MISFIT = "misfit"  # WELCOME is for other lanes than this connection can serve
     REFUSED = "refused"
     FAREWELL = "farewell"  # BYE came
     ACKED = "acked"
@@ -64,8 +67,10 @@ class Happening(StrEnum):
     PONGED = "ponged"
     GREW = "grew"  # the log has more
     READ = "read"
+    HOUR_FOUND = "hour_found"
     UNREADABLE = "unreadable"
     WRITTEN = "written"
+    THROTTLED = "throttled"  # bulk waits for the budget, or no more
     LATE = "late"  # a frame that was under way when this side began to hang up
     SILENT = "silent"  # nothing came for too long
     VIOLATED = "violated"
@@ -82,8 +87,10 @@ HAPPENING_OF_EVENT: Mapping[type[Event], Happening] = MappingProxyType(
         Cut: Happening.CUT,
         Committed: Happening.GREW,
         LogRead: Happening.READ,
+        HourFound: Happening.HOUR_FOUND,
         LogUnreadable: Happening.UNREADABLE,
         Written: Happening.WRITTEN,
+        Throttled: Happening.THROTTLED,
         StopRequested: Happening.STOP,
     }
 )
@@ -104,8 +111,9 @@ HAPPENING_OF_FRAME: Mapping[type[Frame], Happening] = MappingProxyType(
 )
 
 
-_LOCAL = {Happening.TICKED, Happening.GREW, Happening.WRITTEN}
-_LOG = {Happening.READ, Happening.UNREADABLE}
+_ALWAYS = {Happening.TICKED, Happening.GREW, Happening.THROTTLED}
+_LOCAL = _ALWAYS | {Happening.WRITTEN}
+_LOG = {Happening.READ, Happening.HOUR_FOUND, Happening.UNREADABLE}
 
 
 def _staying(state: State, happenings: set[Happening]) -> dict[Happening, State]:
@@ -115,12 +123,12 @@ def _staying(state: State, happenings: set[Happening]) -> dict[Happening, State]
 TRANSITIONS: Mapping[State, Mapping[Happening, State]] = MappingProxyType(
     {
         State.WAITING: {
-            **_staying(State.WAITING, {Happening.TICKED, Happening.GREW}),
+            **_staying(State.WAITING, _ALWAYS),
             Happening.DIAL_DUE: State.CONNECTING,
             Happening.STOP: State.STOPPED,
         },
         State.CONNECTING: {
-            **_staying(State.CONNECTING, {Happening.TICKED, Happening.GREW}),
+            **_staying(State.CONNECTING, _ALWAYS),
             Happening.OPENED: State.GREETING,
             Happening.CUT: State.WAITING,
             Happening.STOP: State.STOPPING,
@@ -130,6 +138,7 @@ TRANSITIONS: Mapping[State, Mapping[Happening, State]] = MappingProxyType(
             Happening.WELCOMED: State.STREAMING,
             Happening.REWOUND: State.CLOSING,
             Happening.FORKED: State.CLOSING,
+            Happening.MISFIT: State.CLOSING,
             Happening.REFUSED: State.CLOSING,
             Happening.FAREWELL: State.CLOSING,
             Happening.SILENT: State.CLOSING,

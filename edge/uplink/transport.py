@@ -7,7 +7,6 @@ edge.uplink.session.
 import asyncio
 import contextlib
 import os
-import socket
 import ssl
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +16,7 @@ import aiohttp
 from edge.config import UplinkConfig
 from edge.errors import UplinkError
 from shared.sync.frames import FRAME_SIZE_MAX_BYTES
+from shared.tcp import TcpTuning, tune
 
 WRITE_BUFFER_MAX_BYTES = 32_768  # in user space, and again below; what is in a buffer cannot
 # be overtaken by anything more urgent
@@ -24,13 +24,14 @@ UNSENT_MAX_BYTES = 32_768  # in the kernel, beyond what is in flight on the link
 CLOSE_TIMEOUT_S = 1.0  # a peer that does not answer a close is left
 USER_AGENT = "headframe-edge"
 
-# Linux's numbers; the socket module of 3.11 does not name them.
-_TCP_NOTSENT_LOWAT = 25
-_CONGESTION_CONTROL = b"bbr"  # measured at 600 ms and 1 % loss: 3.8 Mbit/s of 5, CUBIC 0.7-1.2
-
 
 class Connection(Protocol):
     """An open connection. Its methods raise `UplinkError` with the reason once it has ended."""
+
+    @property
+    def congestion(self) -> str | None:
+        """The congestion control the kernel uses for it; None where nobody can say."""
+        ...
 
     async def send(self, encoded: bytes) -> None:
         """Send one frame; return when the transport's buffer has room again."""
@@ -103,6 +104,11 @@ class WebSocketDialer:
     def __init__(self, config: UplinkConfig) -> None:
         """Keep ``config``; nothing is opened before the first call."""
         self._config = config
+        self._tuning = TcpTuning(
+            congestion=config.congestion,
+            unsent_max_bytes=UNSENT_MAX_BYTES,
+            silence_timeout_s=config.silence_timeout_s,
+        )
 
     async def __call__(self) -> Connection:
         """Connect, verify central's certificate and name, and upgrade to a WebSocket."""
@@ -131,15 +137,18 @@ class WebSocketDialer:
                 raise UplinkError(f"cannot connect to {url}: {_reason(error)}") from error
             raise
         assert isinstance(websocket, BoundedWebSocket), "as the session was told to make"
-        _tune(websocket.get_extra_info("socket"))
-        return WebSocketConnection(session, websocket)
+        congestion = tune(websocket.get_extra_info("socket"), self._tuning)
+        return WebSocketConnection(session, websocket, congestion)
 
 
 class WebSocketConnection:
     """One open WebSocket and the client session that carries it."""
 
-    def __init__(self, session: aiohttp.ClientSession, websocket: BoundedWebSocket) -> None:
-        """Take ownership of both."""
+    def __init__(
+        self, session: aiohttp.ClientSession, websocket: BoundedWebSocket, congestion: str | None
+    ) -> None:
+        """Take ownership of both; ``congestion`` is what the kernel uses."""
+        self.congestion = congestion
         self._session = session
         self._websocket = websocket
 
@@ -200,20 +209,6 @@ def _load_certificate(context: ssl.SSLContext, cert_file: Path, key_file: Path |
     except (OSError, ssl.SSLError) as error:
         files = f"uplink.cert_file {cert_file} and uplink.key_file {key_file}"
         raise UplinkError(f"{files}: {_reason(error)}") from error
-
-
-def _tune(sock: Any) -> None:
-    """Set what the kernel offers for a long fat lossy link; each is an improvement, not a need."""
-    if sock is None:
-        return
-    options: tuple[tuple[int, int | bytes], ...] = (
-        (socket.TCP_NODELAY, 1),
-        (_TCP_NOTSENT_LOWAT, UNSENT_MAX_BYTES),
-        (socket.TCP_CONGESTION, _CONGESTION_CONTROL),
-    )
-    for option, value in options:
-        with contextlib.suppress(OSError):
-            sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def _reason(error: object) -> str:

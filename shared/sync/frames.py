@@ -24,6 +24,7 @@ BODY_SIZE_MAX_BYTES = FRAME_SIZE_MAX_BYTES - FRAME_OVERHEAD_MAX_BYTES
 SERIES_PER_FRAME_MAX = 1_000  # at most 500 bytes an entry: 0.5 MB
 UNIT_LENGTH_MAX = 64  # characters; the longest unit in use has seven
 LANES_MAX = 8  # five are planned: alerts, control, telemetry, files, and room
+URGENT_LANES = 2  # lanes below this number are urgent: alerts, then control; they name no series
 REPORTED_REASONS_MAX = 64  # of refusals; about twenty are in use
 SAMPLES_PER_BATCH_MAX = 10_000_000
 MARKS_MAX = 96  # of a lane: their distances double, so 63 reach back over any log
@@ -51,6 +52,26 @@ _CountByReason = Annotated[dict[_Code, _Count], Meta(max_length=REPORTED_REASONS
 _Detail = Annotated[str, Meta(max_length=1_000)]
 _Sha256 = Annotated[bytes, Meta(min_length=32, max_length=32)]
 _Seconds = Annotated[float, Meta(ge=0, le=86_400)]
+
+
+class Role(StrEnum):
+    """Which lanes a connection serves. The names are wire format: never rename.
+
+    An edge that knows of roles has two connections, so that nothing urgent waits behind what is
+    bulky; one that does not serves all its lanes on one.
+    """
+
+    ALL = "all"
+    URGENT = "urgent"
+    BULK = "bulk"
+
+    def serves(self, lane: int) -> bool:
+        """Tell whether ``lane`` travels on a connection of this role."""
+        return self is Role.ALL or (self is Role.URGENT) == (lane < URGENT_LANES)
+
+    def overlaps(self, other: "Role") -> bool:
+        """Tell whether there is a lane that both would serve."""
+        return self is other or Role.ALL in {self, other}
 
 
 class RefuseCode(StrEnum):
@@ -137,13 +158,15 @@ class Hello(Struct, frozen=True, array_like=True, kw_only=True, tag=1):
     series_count: _Count
     sent_at_ms: _Int64
     marks: _Marks = {}  # of the newest batch of each lane and some before it
+    role: Role = Role.ALL  # absent from an older edge; ``lanes`` are all lanes all the same
 
 
 class Welcome(Struct, frozen=True, array_like=True, kw_only=True, tag=2):
     """Central to edge: what I hold of each lane, how many series I know, what you may send.
 
     ``credit_bytes`` is the first grant: at least one frame, or a big batch could never pass.
-    ``lanes`` may understate what is held (frame limit); a batch sent twice is applied once.
+    ``lanes`` are those the role serves, and may understate what is held (frame limit); a batch
+    sent twice is applied once.
     """
 
     session_id: _Uuid
@@ -156,6 +179,7 @@ class Welcome(Struct, frozen=True, array_like=True, kw_only=True, tag=2):
     server_ms: _Int64
     fenced: _Detail | None = None  # why this session begins a new epoch, if it does
     marks: _Marks = {}  # of the newest batch that is held of each lane and some before it
+    role: Role = Role.ALL  # absent from an older central, which takes one connection only
 
 
 class Refuse(Struct, frozen=True, array_like=True, kw_only=True, tag=3):
@@ -216,6 +240,8 @@ class Report(Struct, frozen=True, array_like=True, kw_only=True, tag=8):
     rtt_ms: Annotated[float, Meta(ge=0, le=RTT_MAX_MS)] | None
     quarantined: _CountByReason
     broker_refused: _CountByReason = {}  # never reached the edge; absent from an older one
+    sent_today_bytes: _CountByReason = {}  # lane_0 and so on, catalogue, control; the site's day
+    held_up: _Code | None = None  # why lanes that are not urgent wait
 
 
 class Ping(Struct, frozen=True, array_like=True, kw_only=True, tag=9):

@@ -101,6 +101,9 @@ SYNC: Example = {
             "broker_refused": {"not_permitted": 1},
             "inbox_pending": 0,
             "error": None,
+            "sent_today_bytes": {"lane_0": 512, "lane_2": 73_400_320, "control": 1_048_576},
+            "held_up": None,
+            "connections": {"urgent": "connected", "bulk": "connected"},
         }
     ],
 }

@@ -92,6 +92,11 @@ class EdgeStatus:
     broker_refused: Mapping[str, int] = field(default_factory=dict[str, int])
     inbox_pending: int | None = None  # batches that central holds and has not unpacked
     error: str | None = None  # why there is no session, as far as this side knows
+    # What the edge sent today (its site's day): lane_0 and so on, catalogue, control.
+    sent_today_bytes: Mapping[str, int] = field(default_factory=dict[str, int])
+    held_up: str | None = None  # why lanes that are not urgent wait: rate, daily_cap, pause_window
+    # The connections that make the link, by what they serve: "all", or "urgent" and "bulk".
+    connections: Mapping[str, LinkState] = field(default_factory=dict[str, LinkState])
 
 
 class SiteReader(Protocol):

@@ -190,6 +190,17 @@ class EdgeView:
     ]
     inbox_pending: Annotated[int | None, Field(description="batches central has not unpacked")]
     error: Annotated[str | None, Field(description="why there is no session, if known")]
+    sent_today_bytes: Annotated[
+        dict[str, int], Field(description="the site's day: lane_0 and so on, catalogue, control")
+    ]
+    held_up: Annotated[
+        str | None,
+        Field(description="why lanes that are not urgent wait: rate, daily_cap or pause_window"),
+    ]
+    connections: Annotated[
+        dict[str, str],
+        Field(description="connected or disconnected: all, or urgent and bulk apart"),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +305,9 @@ def edge_view(edge: EdgeStatus, now_ms: int) -> EdgeView:
         broker_refused=dict(edge.broker_refused),
         inbox_pending=edge.inbox_pending,
         error=edge.error,
+        sent_today_bytes=dict(edge.sent_today_bytes),
+        held_up=edge.held_up,
+        connections={str(role): str(state) for role, state in edge.connections.items()},
     )
 
 

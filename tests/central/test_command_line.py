@@ -134,8 +134,8 @@ def test_public_keys_are_exported_without_the_private_half(
 
 def test_migrates_and_says_the_revision(tmp_path: Path, empty_database_url: str) -> None:
     command = CommandLine(central_site(tmp_path, empty_database_url))
-    assert json.loads(command("migrate", "--json").stdout) == {"revision": "0002"}
-    assert command("migrate").stdout == "schema revision 0002\n"
+    assert json.loads(command("migrate", "--json").stdout) == {"revision": "0006"}
+    assert command("migrate").stdout == "schema revision 0006\n"
 
 
 def test_a_server_that_is_away_fails_a_command_with_one_line(tmp_path: Path) -> None:

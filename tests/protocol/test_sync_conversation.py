@@ -2,11 +2,12 @@
 
 from central.inbox.states import State as InboxState
 from edge.uplink.states import State as UplinkState
-from shared.sync.frames import FRAME_SIZE_MAX_BYTES, SERIES_COST_BYTES
+from shared.sync.frames import FRAME_SIZE_MAX_BYTES, SERIES_COST_BYTES, Role
 from tests.support.sync_frames import OTHER_INSTALL_UUID
 from tests.support.sync_world import SILENCE_S, World
 
 EPOCH_1 = ("kaduna", "edge-1", 1)
+TWO = (Role.URGENT, Role.BULK)
 
 
 def test_what_the_edge_appends_is_at_central() -> None:
@@ -196,3 +197,99 @@ def test_headquarters_is_told_how_things_stand() -> None:
         world.pass_time(1.0)
         world.settle()
     assert world.reports >= 4  # one at once, then every 5 s
+
+
+# Two connections.
+
+
+def test_an_alert_passes_while_the_bulk_connection_stands_still() -> None:
+    world = World(roles=TWO)
+    world.append(2, new_series=1)
+    world.settle()
+    urgent, bulk = world.links
+    for _ in range(20):
+        world.append(2, size_bytes=100_000)
+    world.append(0)
+    while world.finish_dial(urgent) or world.write(urgent) or world.deliver_down(urgent):
+        pass
+    (of_urgent,) = [side for side in world.centrals if side.session.role is Role.URGENT]
+    while world.deliver_up(of_urgent) or world.end_transaction(of_urgent):
+        pass
+    held = world.database.data[EPOCH_1].batches
+    assert (0, 1) in held
+    assert len(held) == 2  # nothing of the twenty: they are on the other connection
+    assert bulk.wire
+    world.settle()
+    assert world.database.data[EPOCH_1].batches == world.log.appended
+
+
+def test_each_connection_carries_its_own_lanes_and_only_bulk_the_catalogue() -> None:
+    world = World(roles=TWO)
+    for lane in (0, 1, 2, 3):
+        world.append(lane, new_series=2)
+    world.settle()
+    lanes = {side.session.role: side.session for side in world.centrals}
+    assert set(lanes) == {Role.URGENT, Role.BULK}
+    assert lanes[Role.URGENT].account.series_seen == 0
+    assert lanes[Role.BULK].account.series_seen == len(world.log.series) == 4
+    assert [sorted(link.session.ledger.lanes) for link in world.links if link.session.ledger] == [
+        [0, 1],
+        [2, 3],
+    ]
+    assert world.reports == 1  # of two connections the urgent one reports
+
+
+def test_a_connection_that_is_lost_leaves_the_other_alone() -> None:
+    world = World(roles=TWO)
+    world.append()
+    world.settle()
+    urgent, bulk = world.links
+    assert bulk.wire
+    world.cut(bulk.wire)
+    world.deliver_down(bulk)
+    assert bulk.session.state is UplinkState.WAITING
+    world.append(0)
+    while world.work():
+        pass
+    assert urgent.session.state is UplinkState.STREAMING
+    assert (0, 1) in world.database.data[EPOCH_1].batches
+    world.settle()
+    assert world.connections == 3
+
+
+def test_a_take_over_ends_only_the_connection_for_the_same_lanes() -> None:
+    world = World(roles=TWO)
+    world.append()
+    world.settle()
+    world.crash_edge()
+    while not world.is_settled:
+        if not world.work():
+            world.pass_time(0.1)
+    open_roles = [
+        side.session.role for side in world.centrals if side.session.state is InboxState.STREAMING
+    ]
+    assert sorted(open_roles) == [Role.BULK, Role.URGENT]
+
+
+def test_central_that_knows_one_connection_only_is_served_on_one() -> None:
+    world = World(roles=TWO, knows_roles=False)
+    for lane in (0, 2, 2):
+        world.append(lane, new_series=1)
+    world.settle()
+    assert world.database.data[EPOCH_1].batches == world.log.appended
+    assert world.connections == 1
+    assert world.links[0].served is Role.ALL
+
+
+def test_an_edge_of_one_connection_is_replaced_by_one_of_two_without_loss() -> None:
+    world = World()
+    world.append(new_series=1)
+    world.settle()
+    old = world.centrals[0]
+    world.use_roles(TWO)
+    world.append(0)
+    world.append()
+    world.settle()
+    assert old.session.state in {InboxState.CLOSING, InboxState.CLOSED}
+    assert world.database.data[EPOCH_1].batches == world.log.appended
+    assert world.database.data[EPOCH_1].repeated == 0

@@ -8,7 +8,7 @@ from uuid import UUID
 from shared.codec.body import encode_body
 from shared.codec.columns import columns_from_rows
 from shared.domain.samples import Value, ValueType
-from shared.sync.frames import LANES_MAX, Batch, Hello, LaneExtent, Mark, SeriesEntry
+from shared.sync.frames import LANES_MAX, Batch, Hello, LaneExtent, Mark, Role, SeriesEntry
 from shared.sync.ranges import SEQ_MAX
 from shared.sync.records import ALERT_LANE, KnownRecord, encode_records
 
@@ -36,6 +36,7 @@ def hello(
     lanes: Mapping[int, LaneExtent] = {},
     series_count: int = SERIES_COUNT,
     marks: Mapping[int, tuple[Mark, ...]] = {},
+    role: Role = Role.ALL,
 ) -> Hello:
     """Return the greeting of installation number ``install``, whose log has all that is held."""
     return Hello(
@@ -49,6 +50,7 @@ def hello(
         series_count=series_count,
         sent_at_ms=NOW_MS,
         marks=dict(marks),
+        role=role,
     )
 
 

@@ -10,7 +10,8 @@ from shared.sync.frames import Frame, decode_frame, encode_frame
 class FarEnd:
     """One connection: ``said`` is what the edge sent; ``say`` and ``cut`` are central's part."""
 
-    def __init__(self) -> None:
+    def __init__(self, congestion: str | None = "bbr") -> None:
+        self.congestion = congestion
         self.said: list[Frame] = []
         self.is_closed = False
         self.is_stuck = False  # takes nothing more, and says nothing: a half-open connection
@@ -54,13 +55,14 @@ class FarEnd:
 class FarEnds:
     """Answers every dial with a new `FarEnd`, or with the next of ``failures``."""
 
-    def __init__(self, *failures: Exception) -> None:
+    def __init__(self, *failures: Exception, congestion: str | None = "bbr") -> None:
         self.ends: list[FarEnd] = []
+        self._congestion = congestion
         self._failures = list(failures)
 
     async def __call__(self) -> Connection:
         """See `Dial`."""
         if self._failures:
             raise self._failures.pop(0)
-        self.ends.append(FarEnd())
+        self.ends.append(FarEnd(self._congestion))
         return self.ends[-1]

@@ -32,6 +32,13 @@ class EdgeData:
     batches: dict[tuple[int, int], Batch] = field(default_factory=dict[tuple[int, int], Batch])
     repeated: int = 0  # batches that came although they were held
     shared: dict[int, Ranges] = field(default_factory=dict[int, Ranges])  # held by another epoch
+    shared_hashes: dict[tuple[int, int], bytes] = field(
+        default_factory=dict[tuple[int, int], bytes]
+    )
+
+    def hashes(self) -> dict[tuple[int, int], bytes]:
+        own = {key: batch.sha256[:MARK_HASH_BYTES] for key, batch in self.batches.items()}
+        return self.shared_hashes | own
 
     def ranges(self) -> dict[int, Ranges]:
         lanes = sorted({lane for lane, _ in self.batches} | self.shared.keys())
@@ -46,8 +53,7 @@ class EdgeData:
         hashes: dict[int, dict[int, bytes]] = {}
         for lane, held in self.ranges().items():
             for seq in marked_held(held):
-                if (lane, seq) in self.batches:
-                    hashes.setdefault(lane, {})[seq] = self.batches[lane, seq].sha256
+                hashes.setdefault(lane, {})[seq] = self.hashes()[lane, seq]
         return make_marks(hashes)
 
 
@@ -81,13 +87,21 @@ class MemoryDatabase:
             epoch = newest = max(newest + 1, hello.epoch)
             epochs[epoch] = hello.install_uuid
         data = self.data.setdefault((hello.site, hello.edge_id, epoch), EdgeData())
-        hashes = {key: batch.sha256[:MARK_HASH_BYTES] for key, batch in data.batches.items()}
+        hashes = data.hashes()
         fence = judge_history(hello, History(data.ranges(), len(data.series), hashes))
         if fence is not None:
             self.fences.append(fence.because)
             epoch = newest + 1
             epochs[epoch] = hello.install_uuid
-            data = EdgeData(shared=dict(fence.shared))
+            data = EdgeData(
+                shared=dict(fence.shared),
+                shared_hashes={
+                    (lane, seq): hashes[lane, seq]
+                    for lane, held in fence.shared.items()
+                    for first, last in held.spans
+                    for seq in range(first, last + 1)
+                },
+            )
             self.data[hello.site, hello.edge_id, epoch] = data
         self._sessions += 1
         return SessionGrant(
@@ -141,6 +155,7 @@ class MemoryDatabase:
         if key in data.batches or all(one.sha256 != batch.sha256 for one in held):
             return False
         data.shared[batch.lane] = data.shared.get(batch.lane, Ranges()).add(batch.seq)
+        data.shared_hashes[key] = batch.sha256[:MARK_HASH_BYTES]
         return True
 
     def _insert(self, data: EdgeData, batch: Batch) -> NackCode | None:

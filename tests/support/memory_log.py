@@ -9,7 +9,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from edge.uplink.events import LogRead, ReadLog
-from shared.sync.frames import SERIES_PER_FRAME_MAX, Batch, Hello, LaneExtent, SeriesEntry
+from shared.sync.frames import (
+    SERIES_PER_FRAME_MAX,
+    URGENT_LANES,
+    Batch,
+    Hello,
+    LaneExtent,
+    Role,
+    SeriesEntry,
+)
 from shared.sync.marks import make_marks, marked_seqs
 from shared.sync.ranges import Ranges
 from tests.support.sync_frames import INSTALL_UUID, make_batch, make_series
@@ -36,11 +44,15 @@ class MemoryLog:
     timeline: int = 0  # what is appended in another is other content
 
     def append(self, lane: int, *, new_series: int = 0, size_bytes: int = 8) -> int:
-        """Commit one batch that uses every series known, ``new_series`` new ones included."""
+        """Commit one batch that uses every series known, ``new_series`` new ones included.
+
+        One of an urgent lane names no series and brings none.
+        """
         known = len(self.series)
-        self.series += make_series(known + 1, known + new_series)
+        if lane >= URGENT_LANES:
+            self.series += make_series(known + 1, known + new_series)
         seq = self.last_seq.get(lane, 0) + 1
-        head = _HEAD.pack(len(self.series))
+        head = _HEAD.pack(0 if lane < URGENT_LANES else len(self.series))
         content = bytes([self.timeline % 251, seq % 251]) * (size_bytes // 2)
         batch = make_batch(seq, head + content, lane=lane)
         self.kept[lane, seq] = self.appended[lane, seq] = batch
@@ -66,7 +78,8 @@ class MemoryLog:
                 break
             found.append(batch)
         used = max((series_used(batch) for batch in found), default=0)
-        rest = self.series[wanted.series_from - 1 : used]
+        assert used == 0 or wanted.series_from is not None
+        rest = self.series[(wanted.series_from or 1) - 1 : used]
         return LogRead(
             wanted.lane,
             wanted.first,
@@ -76,7 +89,7 @@ class MemoryLog:
             len(rest) > SERIES_PER_FRAME_MAX,
         )
 
-    def hello(self, wanted: Mapping[int, Iterable[int]] = {}) -> Hello:
+    def hello(self, role: Role = Role.ALL, wanted: Mapping[int, Iterable[int]] = {}) -> Hello:
         """Return what an edge with this log says first."""
         return Hello(
             site="kaduna",
@@ -89,6 +102,7 @@ class MemoryLog:
             series_count=len(self.series),
             sent_at_ms=0,
             marks=make_marks(self._hashes(wanted)),
+            role=role,
         )
 
     def image(self) -> "MemoryLog":

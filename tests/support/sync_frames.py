@@ -7,6 +7,7 @@ from shared.sync.frames import (
     Batch,
     Hello,
     LaneExtent,
+    Role,
     SeriesEntry,
     Welcome,
 )
@@ -28,6 +29,7 @@ def make_hello(
     edge_id: str = "edge-1",
     epoch: int = 0,
     protocol: int = 1,
+    role: Role = Role.ALL,
 ) -> Hello:
     """Return the HELLO of an edge whose lane 2 holds ``first_retained`` to ``last_seq``."""
     return Hello(
@@ -41,6 +43,7 @@ def make_hello(
         lanes={TELEMETRY: LaneExtent(first_retained, last_seq)},
         series_count=series_count,
         sent_at_ms=0,
+        role=role,
     )
 
 
@@ -50,6 +53,7 @@ def make_welcome(
     credit_bytes: int = FRAME_SIZE_MAX_BYTES,
     series_known: int = 0,
     heartbeat_s: float = 15.0,
+    role: Role = Role.ALL,
 ) -> Welcome:
     """Return a WELCOME of a central that holds ``held`` of lane 2."""
     return Welcome(
@@ -61,6 +65,7 @@ def make_welcome(
         credit_bytes=credit_bytes,
         heartbeat_s=heartbeat_s,
         server_ms=0,
+        role=role,
     )
 
 

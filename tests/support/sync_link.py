@@ -13,8 +13,8 @@ from central.inbox.ports import InboxStore
 from central.metrics import SyncMetrics
 from edge.config import LogConfig, UplinkConfig
 from edge.uplink.framing import Installation
+from edge.uplink.pair import UplinkPair
 from edge.uplink.ports import SyncedLog
-from edge.uplink.pump import Uplink
 from shared.clock import SystemClock
 from tests.support.certificates import Authority, CertificateFiles
 
@@ -73,9 +73,9 @@ class SyncSite:
 
 
 @contextlib.asynccontextmanager
-async def uplinked(config: UplinkConfig, log: SyncedLog) -> AsyncGenerator[Uplink]:
-    """Give a running uplink and stop it at the end, properly."""
-    uplink = Uplink(config, log, INSTALLATION, SystemClock())
+async def uplinked(config: UplinkConfig, log: SyncedLog) -> AsyncGenerator[UplinkPair]:
+    """Give a running uplink of two connections and stop it at the end, properly."""
+    uplink = UplinkPair(config, log, INSTALLATION, SystemClock())
     async with asyncio.TaskGroup() as group:
         group.create_task(uplink.run(), name="uplink")
         try:

@@ -1,18 +1,20 @@
 """An edge and a central, mouth to ear, in memory: every delivery, failure and tick is a step.
 
+The edge has one connection for all lanes, or an urgent and a bulk one; a central that knows no
+roles can be had too.
+
 Frames pass as bytes. A connection that is cut loses a suffix of what was under way in each
 direction; each side learns of it in its own time, so an old connection's last frames may reach
 central after a new one has been opened.
 """
 
-from collections import deque
-from dataclasses import dataclass, field
 from random import Random
+
+import msgspec
 
 from central.errors import BatchRefusedError
 from central.inbox import events as inbox
-from central.inbox.admission import Verdict, judge_newcomer
-from central.inbox.ports import SessionGrant
+from central.inbox.admission import Place, Verdict, judge_newcomer
 from central.inbox.session import InboxSession, SessionLimits
 from central.inbox.states import State as InboxState
 from edge.uplink import events as uplink
@@ -28,6 +30,7 @@ from shared.sync.frames import (
     Hello,
     RefuseCode,
     Report,
+    Role,
     SeriesFrame,
     Welcome,
     credit_cost_bytes,
@@ -36,52 +39,34 @@ from shared.sync.frames import (
 )
 from tests.support.memory_inbox import MemoryDatabase
 from tests.support.memory_log import MemoryLog, series_used
+from tests.support.sync_sides import CentralSide, EdgeSide, Wire
 
 IDENTITY = inbox.EdgeIdentity("kaduna", "edge-1")
 SILENCE_S = 45.0
+HOUR_BATCHES = 10  # of this world's log
 EMPTY_REPORT = Report(sent_at_ms=0, lanes={}, disk_free_bytes=0, rtt_ms=None, quarantined={})
-
-
-@dataclass(slots=True)
-class Wire:
-    """One connection; ``up`` flows to central. Broken: nothing new enters it."""
-
-    up: deque[bytes] = field(default_factory=deque[bytes])
-    down: deque[bytes] = field(default_factory=deque[bytes])
-    is_broken: bool = False
-
-
-@dataclass(slots=True)
-class EdgeSide:
-    """The edge's process: its machine and the connection it has."""
-
-    session: UplinkSession
-    wire: Wire | None = None
-    is_dialing: bool = False
-    unwritten: deque[int] = field(default_factory=deque[int])
-
-
-@dataclass(slots=True)
-class CentralSide:
-    """One connection as central sees it; ``running`` is a transaction, ``hello`` an opening."""
-
-    wire: Wire
-    session: InboxSession
-    hello: Hello | None = None
-    grant: SessionGrant | None = None
-    running: inbox.StoreBatches | None = None
 
 
 class World:
     """Both sides, the log and the database; what goes wrong is collected in the lists."""
 
-    def __init__(self, *, credit_bytes: int = FRAME_SIZE_MAX_BYTES) -> None:
+    def __init__(
+        self,
+        *,
+        credit_bytes: int = FRAME_SIZE_MAX_BYTES,
+        roles: tuple[Role, ...] = (Role.ALL,),
+        knows_roles: bool = True,
+        is_newest_first: bool = False,
+    ) -> None:
         """Begin with an edge that has nothing and a central that knows nobody."""
+        self.knows_roles = knows_roles
+        self._roles = roles
+        self._is_newest_first = is_newest_first
         self.now_s = 0.0
         self.dice = Random(0)
         self.log = MemoryLog()
         self.database = MemoryDatabase(series_used)
-        self.edge = self._new_edge()
+        self.links = self._new_links()
         self.centrals: list[CentralSide] = []
         self.refused: list[uplink.NoteRefused] = []
         self.absent: list[uplink.NoteAbsent] = []
@@ -93,38 +78,50 @@ class World:
         self.is_log_readable = True
         self._limits = SessionLimits(credit_bytes=credit_bytes, silence_timeout_s=SILENCE_S)
 
+    @property
+    def edge(self) -> EdgeSide:
+        """The edge's only link, or the urgent one."""
+        return self.links[0]
+
     # Steps: each is one thing that happens. They return whether anything did.
 
     def append(self, lane: int = 2, *, new_series: int = 0, size_bytes: int = 8) -> None:
         seq = self.log.append(lane, new_series=new_series, size_bytes=size_bytes)
-        if self.edge.session.state is not UplinkState.STOPPED:
-            self.tell_edge(uplink.Committed(lane, seq))
+        for link in self.links:
+            if link.session.state is not UplinkState.STOPPED:
+                self.tell_edge(uplink.Committed(lane, seq), link)
 
-    def finish_dial(self, *, is_successful: bool = True) -> bool:
-        if not self.edge.is_dialing:
+    def finish_dial(self, link: EdgeSide | None = None, *, is_successful: bool = True) -> bool:
+        link = link or self.edge
+        if not link.is_dialing:
             return False
-        self.edge.is_dialing = False
+        link.is_dialing = False
         if not is_successful:
-            self.tell_edge(uplink.Cut("connection refused", self.dice.random()))
+            self.tell_edge(uplink.Cut("connection refused", self.dice.random()), link)
             return True
-        self.edge.wire = Wire()
+        link.wire = Wire()
         self.connections += 1
         session = InboxSession(IDENTITY, self._limits, self.now_s)
-        self.centrals.append(CentralSide(self.edge.wire, session))
-        self.tell_edge(uplink.Opened(self.log.hello(self.edge.session.seqs_wanted)))
+        self.centrals.append(CentralSide(link.wire, session))
+        hello = self.log.hello(link.session.role, link.session.seqs_wanted)
+        self.tell_edge(uplink.Opened(hello), link)
         return True
 
     def deliver_up(self, side: CentralSide) -> bool:
         if side.wire.up and side.session.state is not InboxState.CLOSED:
-            self.tell_central(side, inbox.Received(decode_frame(side.wire.up.popleft())))
+            frame = decode_frame(side.wire.up.popleft())
+            if isinstance(frame, Hello) and not self.knows_roles:
+                frame = msgspec.structs.replace(frame, role=Role.ALL)
+            self.tell_central(side, inbox.Received(frame))
             return True
         if side.wire.is_broken and side.session.state is not InboxState.CLOSED:
             self.tell_central(side, inbox.Cut())
             return True
         return False
 
-    def deliver_down(self) -> bool:
-        wire = self.edge.wire
+    def deliver_down(self, link: EdgeSide | None = None) -> bool:
+        link = link or self.edge
+        wire = link.wire
         if wire is None:
             return False
         if wire.down:
@@ -134,19 +131,21 @@ class World:
                 lane: self.log.hashes(lane, [mark.seq for mark in of_lane])
                 for lane, of_lane in marks.items()
             }
-            self.tell_edge(uplink.Received(frame, hashes))
+            self.tell_edge(uplink.Received(frame, hashes), link)
             return True
         if wire.is_broken:
-            self.edge.wire = None
-            self.edge.unwritten.clear()
-            self.tell_edge(uplink.Cut("connection lost", self.dice.random()))
+            link.wire = None
+            link.served = None
+            link.unwritten.clear()
+            self.tell_edge(uplink.Cut("connection lost", self.dice.random()), link)
             return True
         return False
 
-    def write(self) -> bool:
-        if not self.edge.unwritten:
+    def write(self, link: EdgeSide | None = None) -> bool:
+        link = link or self.edge
+        if not link.unwritten:
             return False
-        self.tell_edge(uplink.Written(self.edge.unwritten.popleft()))
+        self.tell_edge(uplink.Written(link.unwritten.popleft()), link)
         return True
 
     def open_session(self, side: CentralSide, *, is_down: bool = False) -> bool:
@@ -184,9 +183,16 @@ class World:
 
     def pass_time(self, duration_s: float) -> None:
         self.now_s += duration_s
-        self.tell_edge(uplink.Tick())
+        for link in self.links:
+            if link.is_started:
+                self.tell_edge(uplink.Tick(), link)
         for side in self.centrals:
             self.tell_central(side, inbox.Tick())
+
+    def hold_up(self, *, is_held_up: bool) -> None:
+        """Have every link told that bulk waits for the budget, or waits no more."""
+        for link in self.links:
+            self.tell_edge(uplink.Throttled(is_held_up), link)
 
     def cut(self, wire: Wire) -> None:
         """Break the connection; what was under way arrives up to a random point."""
@@ -197,9 +203,15 @@ class World:
 
     def crash_edge(self) -> None:
         """Kill the edge's process and start another on the same log."""
-        if self.edge.wire:
-            self.cut(self.edge.wire)
-        self.edge = self._new_edge()
+        for link in self.links:
+            if link.wire:
+                self.cut(link.wire)
+        self.links = self._new_links()
+
+    def use_roles(self, roles: tuple[Role, ...]) -> None:
+        """Replace the edge's process by one with such connections, as an upgrade does."""
+        self._roles = roles
+        self.crash_edge()
 
     def restore_edge(self, image: MemoryLog) -> None:
         """Start the edge again on a disk as it was when ``image`` was taken."""
@@ -216,7 +228,7 @@ class World:
     def work(self) -> bool:
         """Let everyone make one step of ordinary work; return whether there was any."""
         sides = list(self.centrals)
-        moved = [self.finish_dial(), self.write(), self.deliver_down()]
+        moved = [self._work_link(link) for link in self.links]
         moved += [self.deliver_up(side) for side in sides]
         moved += [self.open_session(side) for side in sides]
         moved += [self.end_transaction(side) for side in sides]
@@ -234,21 +246,32 @@ class World:
 
     @property
     def is_settled(self) -> bool:
-        """Tell whether the edge streams and has nothing under way or to send."""
-        ledger = self.edge.session.ledger
-        if self.edge.session.state is not UplinkState.STREAMING or ledger is None:
+        """Tell whether every lane streams and nothing is under way or to send."""
+        streaming = [
+            link
+            for link in self.links
+            if link.served and link.session.state is UplinkState.STREAMING
+        ]
+        served = {link.served for link in streaming}
+        if Role.ALL not in served and not served >= {Role.URGENT, Role.BULK}:
             return False
-        return not any(lane.pending or lane.in_flight for lane in ledger.lanes.values())
+        ledgers = [link.session.ledger for link in streaming]
+        lanes = [lane for ledger in ledgers if ledger for lane in ledger.lanes.values()]
+        return not any(lane.pending or lane.in_flight for lane in lanes)
+
+    def _work_link(self, link: EdgeSide) -> bool:
+        return any([self.finish_dial(link), self.write(link), self.deliver_down(link)])
 
     # The shells around the machines.
 
-    def tell_edge(self, event: uplink.Event) -> None:
+    def tell_edge(self, event: uplink.Event, link: EdgeSide | None = None) -> None:
+        link = link or self.edge
         try:
-            actions = self.edge.session.receive(event, self.now_s)
+            actions = link.session.receive(event, self.now_s)
         except PeerViolationError as error:
             raise AssertionError(f"central broke the protocol: {error}") from error
         for action in actions:
-            self._perform_edge(action)
+            self._perform_edge(link, action)
 
     def tell_central(self, side: CentralSide, event: inbox.Event) -> None:
         try:
@@ -258,35 +281,50 @@ class World:
         for action in actions:
             self._perform_central(side, action)
 
-    def _perform_edge(self, action: uplink.Action) -> None:
+    def _perform_edge(self, link: EdgeSide, action: uplink.Action) -> None:
         match action:
             case uplink.Dial() | uplink.SendFrame() | uplink.SendReport() | uplink.HangUp():
-                self._speak_edge(action)
-            case uplink.AdoptSession(epoch=epoch):
-                self.log.epoch = epoch
+                self._speak_edge(link, action)
+            case uplink.AdoptSession(epoch=epoch, role=role):
+                self.log.epoch = max(epoch, self.log.epoch)  # one central in all stories
+                link.served = role
+                for other in self.links if role is Role.URGENT else ():
+                    other.is_started = True
             case uplink.Acknowledge(lane, ranges) | uplink.Reconcile(lane, ranges):
                 self.log.let_go(lane, ranges)
-            case uplink.ReadLog():
-                answer = self.log.read(action)
-                self.tell_edge(answer if self.is_log_readable else uplink.LogUnreadable("I/O"))
+            case uplink.ReadLog() | uplink.FindHour():
+                self.tell_edge(self._read_edge(action), link)
             case uplink.NoteRefused():
                 self.refused.append(action)
             case uplink.NoteAbsent():
                 self.absent.append(action)
 
+    def _read_edge(
+        self, action: uplink.ReadLog | uplink.FindHour
+    ) -> uplink.LogRead | uplink.HourFound | uplink.LogUnreadable:
+        match action:
+            case _ if not self.is_log_readable:
+                return uplink.LogUnreadable("I/O")
+            case uplink.ReadLog():
+                return self.log.read(action)
+            case uplink.FindHour(lane, last):
+                return uplink.HourFound(lane, max(1, last - last % HOUR_BATCHES), last)
+
     def _speak_edge(
-        self, action: uplink.Dial | uplink.SendFrame | uplink.SendReport | uplink.HangUp
+        self,
+        link: EdgeSide,
+        action: uplink.Dial | uplink.SendFrame | uplink.SendReport | uplink.HangUp,
     ) -> None:
         match action:
             case uplink.Dial():
-                self.edge.is_dialing = True
+                link.is_dialing = True
             case uplink.SendFrame(frame):
                 self.forks += isinstance(frame, Bye) and frame.reason == "forked"
-                self._send_up(frame)
+                self._send_up(link, frame)
             case uplink.SendReport():
-                self._send_up(EMPTY_REPORT)
+                self._send_up(link, EMPTY_REPORT)
             case uplink.HangUp():
-                self._hang_up_edge()
+                self._hang_up_edge(link)
 
     def _perform_central(self, side: CentralSide, action: inbox.Action) -> None:
         match action:
@@ -306,34 +344,44 @@ class World:
                 pass
 
     def _admit(self, side: CentralSide, hello: Hello) -> None:
-        live = [
-            (other, other.grant.install_uuid)
+        places = [
+            (Place(IDENTITY, other.session.role), other)
             for other in self.centrals
             if other.grant and other.session.state is InboxState.STREAMING
         ]
-        installs = {IDENTITY: live[-1][1]} if live else {}
-        verdict = judge_newcomer(installs, IDENTITY, hello.install_uuid, sessions_max=9)
-        if verdict is Verdict.DUPLICATE:
+        installs = {place: other.grant.install_uuid for place, other in places if other.grant}
+        place = Place(IDENTITY, hello.role)
+        judgement = judge_newcomer(installs, place, hello.install_uuid, sessions_max=9)
+        if judgement.verdict is Verdict.DUPLICATE:
             self.tell_central(side, inbox.Denied(RefuseCode.DUPLICATE_IDENTITY, "another"))
             return
-        for incumbent, _ in live:
-            self.tell_central(incumbent, inbox.TakenOver())
+        for held, incumbent in places:
+            if held in judgement.taken_over:
+                self.tell_central(incumbent, inbox.TakenOver())
         side.hello = hello
 
-    def _send_up(self, frame: Frame) -> None:
-        if self.edge.wire and not self.edge.wire.is_broken:
-            self.edge.wire.up.append(encode_frame(frame))
+    def _send_up(self, link: EdgeSide, frame: Frame) -> None:
+        if link.wire and not link.wire.is_broken:
+            link.wire.up.append(encode_frame(frame))
         if isinstance(frame, Batch | SeriesFrame):
-            self.edge.unwritten.append(credit_cost_bytes(frame))
+            link.unwritten.append(credit_cost_bytes(frame))
 
-    def _hang_up_edge(self) -> None:
-        if self.edge.wire:
-            self.edge.wire.is_broken = True
-        elif self.edge.is_dialing:
-            self.edge.is_dialing = False
-            self.tell_edge(uplink.Cut("dial given up", 0.0))
+    def _hang_up_edge(self, link: EdgeSide) -> None:
+        if link.wire:
+            link.wire.is_broken = True
+        elif link.is_dialing:
+            link.is_dialing = False
+            self.tell_edge(uplink.Cut("dial given up", 0.0), link)
 
-    def _new_edge(self) -> EdgeSide:
-        backoff = Backoff(min_s=0.5, max_s=5.0)
-        session = UplinkSession(silence_timeout_s=SILENCE_S, backoff=backoff, now_s=self.now_s)
-        return EdgeSide(session)
+    def _new_links(self) -> list[EdgeSide]:
+        return [self._new_link(role, is_first=n == 0) for n, role in enumerate(self._roles)]
+
+    def _new_link(self, role: Role, *, is_first: bool) -> EdgeSide:
+        session = UplinkSession(
+            silence_timeout_s=SILENCE_S,
+            backoff=Backoff(min_s=0.5, max_s=5.0),
+            now_s=self.now_s,
+            role=role,
+            is_newest_first=self._is_newest_first,
+        )
+        return EdgeSide(session, is_started=is_first)

@@ -19,6 +19,7 @@ from shared.sync.frames import (
     Ack,
     Batch,
     Frame,
+    Role,
 )
 from shared.sync.ranges import Ranges
 from tests.support.sync_frames import (
@@ -34,10 +35,14 @@ SILENCE_S = 45.0
 class Story:
     """Feeds events at a time that stands still unless told otherwise."""
 
-    def __init__(self) -> None:
+    def __init__(self, role: Role = Role.ALL, *, is_newest_first: bool = False) -> None:
         self.now_s = 0.0
         self.session = UplinkSession(
-            silence_timeout_s=SILENCE_S, backoff=Backoff(min_s=0.5, max_s=60.0), now_s=0.0
+            silence_timeout_s=SILENCE_S,
+            backoff=Backoff(min_s=0.5, max_s=60.0),
+            now_s=0.0,
+            role=role,
+            is_newest_first=is_newest_first,
         )
 
     def feed(self, *events: Event) -> list[Action]:

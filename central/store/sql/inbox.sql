@@ -43,6 +43,13 @@ FROM (
 WHERE r.site_id = %(site_key)s AND r.edge_node_id = %(edge_key)s AND r.epoch = %(epoch)s
     AND r.lane = added.lane;
 
+-- know_inherited: what a batch is that another epoch holds, for when this one is asked
+INSERT INTO sync_hash (site_id, edge_node_id, epoch, lane, first_seq, hashes)
+SELECT %(site_key)s, %(edge_key)s, %(epoch)s, lane, seq, substring(sha256 FROM 1 FOR 16)
+FROM unnest(%(batch_lanes)s::smallint[], %(seqs)s::bigint[], %(hashes)s::bytea[])
+    AS inherited (lane, seq, sha256)
+ON CONFLICT DO NOTHING;
+
 -- held_hashes: the sha256 of batches sent again, for as long as the inbox or quarantine has them
 SELECT b.lane, b.seq, b.sha256
 FROM unnest(%(batch_lanes)s::smallint[], %(seqs)s::bigint[]) AS again (lane, seq)

@@ -18,7 +18,7 @@ WHERE s.name = %(site)s AND e.name = %(edge_id)s
 FOR NO KEY UPDATE OF e;
 
 -- epochs: all that were ever granted to an edge, newest first
-SELECT epoch, install_uuid FROM sync_epoch
+SELECT epoch, install_uuid, base_epoch FROM sync_epoch
 WHERE site_id = %(site_key)s AND edge_node_id = %(edge_key)s
 ORDER BY epoch DESC;
 
@@ -60,13 +60,16 @@ SELECT coalesce(max(series_ix), 0) FROM (
 ) AS numbered
 WHERE series_ix = position;
 
--- supersede: an edge has one session; an older one ends here even if its process never says so
+-- supersede: one session for each lane; an older one ends here even if its process never says so
 UPDATE sync_session SET closed_at = clock_timestamp()
-WHERE site_id = %(site_key)s AND edge_node_id = %(edge_key)s AND closed_at IS NULL;
+WHERE site_id = %(site_key)s AND edge_node_id = %(edge_key)s AND closed_at IS NULL
+    AND (role = %(role)s OR 'all' IN (role, %(role)s));
 
 -- open: times are the server's own, so that all processes agree on what is fresh
-INSERT INTO sync_session (site_id, session_id, edge_node_id, epoch, boot_id, software)
-VALUES (%(site_key)s, %(session_id)s, %(edge_key)s, %(epoch)s, %(boot_id)s, %(software)s);
+INSERT INTO sync_session (site_id, session_id, edge_node_id, epoch, boot_id, software, role)
+VALUES (
+    %(site_key)s, %(session_id)s, %(edge_key)s, %(epoch)s, %(boot_id)s, %(software)s, %(role)s
+);
 
 -- beat: one statement for all sessions of a process; one that was superseded stays closed
 UPDATE sync_session AS s SET seen_at = clock_timestamp()
@@ -87,5 +90,5 @@ WHERE seen_at < now() - %(keep_days)s * interval '1 day'
     AND EXISTS (
         SELECT FROM sync_session AS newer
         WHERE newer.site_id = old.site_id AND newer.edge_node_id = old.edge_node_id
-            AND newer.opened_at > old.opened_at
+            AND newer.role = old.role AND newer.opened_at > old.opened_at
     );

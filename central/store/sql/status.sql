@@ -1,15 +1,19 @@
--- edges: each edge with its newest session; fresh means that its process still says so
-SELECT e.edge_node_id, e.name, s.opened_at, s.seen_at, s.closed_at, s.report,
+-- edges: each edge with its newest session of each role; fresh: its process still says so
+SELECT e.edge_node_id, e.name, s.role, s.opened_at, s.seen_at, s.closed_at, s.report,
     s.closed_at IS NULL AND s.seen_at > clock_timestamp() - %(stale_s)s * interval '1 second'
 FROM site AS t
 JOIN edge_node AS e USING (site_id)
 LEFT JOIN LATERAL (
-    SELECT opened_at, seen_at, closed_at, report FROM sync_session AS s
-    WHERE s.site_id = e.site_id AND s.edge_node_id = e.edge_node_id
-    ORDER BY opened_at DESC LIMIT 1
+    SELECT newest.* FROM unnest(ARRAY['all', 'urgent', 'bulk']) AS of_role (role)
+    CROSS JOIN LATERAL (
+        SELECT role, opened_at, seen_at, closed_at, report FROM sync_session AS s
+        WHERE s.site_id = e.site_id AND s.edge_node_id = e.edge_node_id
+            AND s.role = of_role.role
+        ORDER BY opened_at DESC LIMIT 1
+    ) AS newest
 ) AS s ON true
 WHERE t.name = %(site)s
-ORDER BY e.name;
+ORDER BY e.name, s.opened_at;
 
 -- held: of each edge's newest epoch, how many batches are held and up to where
 SELECT r.edge_node_id, r.lane, coalesce(upper(r.held) - 1, 0),

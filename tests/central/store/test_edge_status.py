@@ -6,7 +6,7 @@ import pytest
 
 from central.store.edge_status import read_backlog
 from central.store.workers import WorkerIdentity, WorkerRows, WorkTotal
-from shared.sync.frames import LaneBacklog, Report
+from shared.sync.frames import LaneBacklog, Report, Role
 from shared.web.site_data import EdgeStatus, LinkState
 from tests.support.central_world import CentralWorld
 from tests.support.edge_data import LANE, NOW_MS, Sample, batch, batch_of_body, entry
@@ -33,6 +33,31 @@ async def test_an_edge_whose_process_died_does_not_stay_connected(world: Central
     assert (await only_edge(world)).state is LinkState.DISCONNECTED
     await world.inbox.beat()
     assert (await only_edge(world)).state is LinkState.CONNECTED
+
+
+async def test_two_connections_are_one_link_that_is_up_when_both_are(world: CentralWorld) -> None:
+    up, down = LinkState.CONNECTED, LinkState.DISCONNECTED
+    await world.session(role=Role.URGENT)
+    assert (await only_edge(world)).state is down
+    bulk = await world.session(role=Role.BULK)
+    edge = await only_edge(world)
+    assert (edge.state, edge.connections) == (up, {"urgent": up, "bulk": up})
+    await world.inbox.session_closed(bulk, NOW_MS)
+    edge = await only_edge(world)
+    assert (edge.state, edge.connections) == (down, {"urgent": up, "bulk": down})
+
+
+async def test_a_session_takes_over_those_of_its_lanes_only(world: CentralWorld) -> None:
+    for role in (Role.ALL, Role.URGENT, Role.BULK, Role.BULK):
+        await world.session(role=role)
+    open_roles = await world.sql(
+        "SELECT role FROM sync_session WHERE closed_at IS NULL ORDER BY role"
+    )
+    assert open_roles == ["bulk", "urgent"]
+    assert set((await only_edge(world)).connections) == {"urgent", "bulk"}
+    await world.session(role=Role.ALL)  # downgraded
+    edge = await only_edge(world)
+    assert (edge.state, set(edge.connections)) == (LinkState.CONNECTED, {"all"})
 
 
 async def test_the_end_of_an_old_session_does_not_end_the_new_one(world: CentralWorld) -> None:

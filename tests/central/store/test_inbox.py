@@ -80,6 +80,19 @@ async def test_an_old_image_goes_on_in_an_epoch_that_shares_what_it_has(
     assert (await world.session(**marked(*SENT[:2], last_seq=3) | {"epoch": 2})).epoch == 2
 
 
+async def test_an_epoch_knows_what_it_shares_with_the_one_before(world: CentralWorld) -> None:
+    await world.deliver(*SENT, series=[entry(1)])
+    second = await world.session(**marked(*SENT[:3], last_seq=3))
+    assert (second.epoch, second.lanes) == (2, {LANE: Ranges.of((1, 3))})
+    # The disk is restored once more, to an image that is older still and went on differently.
+    third = await world.session(**marked(SENT[0], OTHER[1], OTHER[2], last_seq=3) | {"epoch": 2})
+    assert third.fenced == "lane 2: batch 2 is held with other content"
+    assert (third.epoch, third.lanes) == (3, {LANE: Ranges.of((1, 1))})
+    await world.store(third, OTHER[1], SENT[2], series=[entry(1)])
+    fourth = await world.session(**marked(OTHER[2], last_seq=3) | {"epoch": 3})
+    assert fourth.fenced == "lane 2: batch 3 is held with other content"
+
+
 async def test_what_an_old_image_sends_again_is_applied_once(world: CentralWorld) -> None:
     await world.deliver(*SENT, series=[entry(1)])
     # It marks nothing that tells how much of its log is shared: all of it comes again.

@@ -30,6 +30,9 @@ class FakeLink:
     last_seen_ms: int | None = NOW_MS - 100
     rtt_ms: float | None = 612.0
     error: str | None = None
+    sent_today_bytes: dict[str, int] = field(default_factory=lambda: {"lane_2": 1_000})
+    held_up: str | None = None
+    connections: dict[str, bool] = field(default_factory=lambda: {"urgent": True, "bulk": True})
 
 
 @dataclass

@@ -36,6 +36,10 @@ REPORT = EdgeReport(
     quarantined={"bad_json": 2, "bad_topic": 1},
     clock_behind_s=1_209_600.0,
     broker_refused={"bad_login": 7, "queue_full": 3},
+    congestion="cubic",
+    connections={"urgent": 1, "bulk": 0},
+    sent_today_bytes={"lane_0": 1_200, "lane_2": 12_000_000},
+    held_up="daily_cap",
 )
 
 
@@ -58,6 +62,12 @@ def metrics_of(report: EdgeReport) -> str:
     for name in ("quarantined", "broker_refused"):
         by_reason = {(reason,): float(n) for reason, n in getattr(report, name).items()}
         metrics.family(name, "x", ("reason",), lambda by_reason=by_reason: by_reason)
+    metrics.family("uplink_congestion", "x", ("control",), lambda: {(report.congestion,): 1})
+    sent = {(of,): float(size) for of, size in report.sent_today_bytes.items()}
+    metrics.family("uplink_sent_today_bytes", "x", ("of",), lambda: sent)
+    metrics.family("uplink_held_up", "x", ("reason",), lambda: {(report.held_up,): 1})
+    up = {(role,): float(is_up) for role, is_up in report.connections.items()}
+    metrics.family("uplink_connected", "x", ("serves",), lambda: up)
     return metrics.render().decode()
 
 
@@ -91,7 +101,8 @@ def test_tells_people_what_they_ask_first() -> None:
         "edge        running",
         "broker      connected",
         "clock       IN DOUBT, 14 d behind what was recorded here",
-        "central     waiting",
+        "central     waiting (urgent up, bulk DOWN), congestion control cubic",
+        "sent today  12 MB (lane 0 1 kB, lane 2 12 MB); all but alerts and control WAITS: the day",
         "3456 samples in 12 batches, 79 kB, oldest 2 h ago",
         "2 MB, 80.0 GB free on disk",
         "2023-11-14T22:13:19.500Z, 3 messages in flight",
@@ -133,3 +144,8 @@ def test_says_loudly_what_is_wrong() -> None:
     text = "\n".join(report_lines(stopped, NOW_MS + 200_000))
     assert "NOT RUNNING, seen 3 min ago" in text
     assert "REFUSES, nothing is acknowledged" in text
+
+
+def test_says_nothing_of_connections_that_stand_alike() -> None:
+    same = replace(REPORT, uplink="streaming", connections={"urgent": 1, "bulk": 1})
+    assert "central     streaming, congestion" in "\n".join(report_lines(same, NOW_MS))

@@ -2,7 +2,14 @@
 
 from edge.log.records import Identity, LaneState, LogState, StoredBatch
 from edge.uplink.events import ReadLog
-from edge.uplink.framing import Installation, answer_read, make_hello, make_report, seqs_to_mark
+from edge.uplink.framing import (
+    Installation,
+    LinkFigures,
+    answer_read,
+    make_hello,
+    make_report,
+    seqs_to_mark,
+)
 from shared.domain.samples import Series, ValueType
 from shared.ids import SeriesName
 from shared.sync.frames import (
@@ -20,6 +27,7 @@ from shared.sync.ranges import Ranges
 from tests.support.sync_frames import INSTALL_UUID, TELEMETRY
 
 IDENTITY = Identity("kaduna", "edge-1", INSTALL_UUID, epoch=3, central_uuid=None)
+QUIET = LinkFigures(rtt_ms=None, sent_today_bytes={"lane_2": 7}, held_up=None)
 INSTALLATION = Installation(software="0.1.0", boot_id="boot-1")
 ASKED = ReadLog(TELEMETRY, first=1, last=9, size_max_bytes=1_000, series_from=1)
 
@@ -104,7 +112,7 @@ def test_a_lane_that_never_had_a_batch_is_empty_and_valid() -> None:
 
 def test_a_report_passes_the_protocol_whatever_the_disk_says() -> None:
     many = {f"reason_{number}": number for number in range(100)}
-    report = make_report(log_state(lane(1, 5), quarantined=many), many, rtt_ms=None, now_ms=9)
+    report = make_report(log_state(lane(1, 5), quarantined=many), many, QUIET, now_ms=9)
     assert decode_frame(encode_frame(report)) == report
     assert report.lanes == {TELEMETRY: LaneBacklog(5, 3, 2, 20, 200, 77)}
     for kept in (report.quarantined, report.broker_refused):  # the most frequent
@@ -113,7 +121,7 @@ def test_a_report_passes_the_protocol_whatever_the_disk_says() -> None:
 
 def test_a_report_tells_what_the_broker_refused_apart_from_the_quarantine() -> None:
     state = log_state(lane(1, 5), quarantined={"bad_json": 2})
-    report = make_report(state, {"not_permitted": 3}, rtt_ms=None, now_ms=9)
+    report = make_report(state, {"not_permitted": 3}, QUIET, now_ms=9)
     assert (report.quarantined, report.broker_refused) == ({"bad_json": 2}, {"not_permitted": 3})
 
 

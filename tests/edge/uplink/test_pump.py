@@ -67,6 +67,20 @@ async def test_sends_what_the_log_holds_and_tells_it_what_is_acknowledged(tmp_pa
         assert uplink.link.last_ack_ms is not None
 
 
+async def test_says_once_that_the_kernel_gives_another_congestion_control(tmp_path: Path) -> None:
+    ends = FarEnds(congestion="cubic")
+    with capture_logs() as logs:
+        async with opened(tmp_path) as journal, pumping(journal, ends) as uplink:
+            for number in (1, 2):
+                end = await welcomed(ends, number)
+                await until(lambda: uplink.link.state is LinkStage.STREAMING)
+                assert uplink.link.congestion == "cubic"
+                end.cut()
+                await until(lambda: uplink.link.state is not LinkStage.STREAMING)
+    told = [entry for entry in logs if "another control" in entry["event"]]
+    assert [(entry["asked"], entry["in_use"]) for entry in told] == [("bbr", "cubic")]
+
+
 async def test_reports_what_the_broker_refused(tmp_path: Path) -> None:
     ends, refused = FarEnds(), {"bad_login": 3}
     async with opened(tmp_path) as journal:

@@ -7,6 +7,8 @@ from edge.uplink.events import (
     AdoptSession,
     Committed,
     Dial,
+    FindHour,
+    HourFound,
     LogRead,
     LogUnreadable,
     NoteAbsent,
@@ -15,6 +17,7 @@ from edge.uplink.events import (
     Received,
     Reconcile,
     SendFrame,
+    Throttled,
     Tick,
     Written,
 )
@@ -22,7 +25,7 @@ from edge.uplink.ledger import READ_BATCHES_MAX
 from edge.uplink.schedule import LIVE_FOR_S
 from edge.uplink.session import SEND_AHEAD_MAX_BYTES
 from edge.uplink.states import State
-from shared.errors import PeerViolationError
+from shared.errors import IllegalEventError, PeerViolationError
 from shared.sync.frames import (
     BATCH_COST_BYTES,
     BODY_SIZE_MAX_BYTES,
@@ -32,6 +35,7 @@ from shared.sync.frames import (
     Batch,
     Nack,
     NackCode,
+    Role,
     SeriesFrame,
 )
 from shared.sync.ranges import Ranges
@@ -68,7 +72,7 @@ def test_welcome_is_adopted_before_anything_is_read() -> None:
     story.feed(Tick(), Opened(make_hello(9)))
     actions = story.hear(make_welcome(Ranges.of((1, 4))))
     assert actions[:2] == [
-        AdoptSession(1, CENTRAL_UUID),
+        AdoptSession(1, CENTRAL_UUID, Role.ALL),
         Reconcile(TELEMETRY, Ranges.of((1, 4))),
     ]
     assert [(r.first, r.last) for r in reads(actions)] == [(5, 9)]
@@ -240,3 +244,62 @@ def test_what_central_keeps_in_quarantine_needs_to_be_kept_here_no_longer() -> N
     story.feed(read(1))
     nack = Nack(lane=TELEMETRY, seq=1, code=NackCode.QUARANTINED, detail="bad body")
     assert Acknowledge(TELEMETRY, Ranges.of((1, 1))) in story.hear(nack)
+
+
+# The order of the backlog.
+
+
+def newest_first(last_seq: int) -> Story:
+    story = Story(is_newest_first=True)
+    story.feed(Tick(), Opened(make_hello(last_seq)))
+    return story
+
+
+def test_the_newest_hour_goes_first_and_within_it_the_oldest() -> None:
+    story = newest_first(9)
+    assert story.hear(make_welcome())[-1] == FindHour(TELEMETRY, 9)
+    assert [(r.first, r.last) for r in reads(story.feed(HourFound(TELEMETRY, 7, 9)))] == [(7, 9)]
+    actions = story.feed(read(7, 8, 9, first=7))
+    assert sent_seqs(actions) == [7, 8, 9]
+    assert actions[-1] == FindHour(TELEMETRY, 6)
+    story.feed(HourFound(TELEMETRY, 1, 6))
+    assert sent_seqs(story.feed(read(1, 2, 3, 4, 5, 6))) == [1, 2, 3, 4, 5, 6]
+
+
+def test_what_is_recorded_now_goes_beside_the_newest_hour() -> None:
+    story = newest_first(9)
+    story.hear(make_welcome())
+    story.feed(Committed(TELEMETRY, 10))
+    chosen = reads(story.feed(HourFound(TELEMETRY, 7, 9)))
+    assert [(r.first, r.last) for r in chosen] == [(10, 10)]
+    following = reads(story.feed(read(10, first=10)))
+    assert [(r.first, r.last) for r in following] == [(7, 9)]
+
+
+def test_an_hour_that_central_holds_in_part_is_filled_up() -> None:
+    story = newest_first(9)
+    assert story.hear(make_welcome(Ranges.of((8, 9))))[-1] == FindHour(TELEMETRY, 7)
+    assert [(r.first, r.last) for r in reads(story.feed(HourFound(TELEMETRY, 4, 7)))] == [(4, 7)]
+
+
+def test_an_hour_that_nobody_asked_for_is_a_mistake_of_the_shell() -> None:
+    with pytest.raises(IllegalEventError):
+        streaming().feed(HourFound(TELEMETRY, 1, 1))
+
+
+# Held up by the budget.
+
+
+def test_while_bulk_is_held_up_alerts_go_and_afterwards_bulk_goes_on() -> None:
+    story = streaming()
+    assert not story.feed(Throttled(True), Committed(TELEMETRY, 1))
+    (of_alert,) = reads(story.feed(Committed(0, 1)))
+    assert of_alert.lane == 0
+    story.feed(LogRead(0, 1, 1, (make_batch(1, lane=0),), (), False))
+    assert reads(story.feed(Throttled(False)))[0].lane == TELEMETRY
+
+
+def test_what_was_held_up_before_the_connection_stays_so_on_it() -> None:
+    story = Story()
+    story.feed(Throttled(True), Tick(), Opened(make_hello(9)))
+    assert reads(story.hear(make_welcome())) == []

@@ -31,6 +31,8 @@ async def test_the_state_of_an_edge_has_the_agreed_shape() -> None:
     edge = EdgeStatus(
         "edge-1", LinkState.CONNECTED, NOW_MS - 60_000, NOW_MS - 1_000, 612.5, {2: lane},
         {"bad_json": 2}, {"not_permitted": 1}, 0,
+        sent_today_bytes={"lane_2": 9_000}, held_up="daily_cap",
+        connections={"urgent": LinkState.CONNECTED, "bulk": LinkState.DISCONNECTED},
     )  # fmt: skip
     async with web_world() as world:
         world.site.edges["kaduna"] = [edge]
@@ -57,6 +59,9 @@ async def test_the_state_of_an_edge_has_the_agreed_shape() -> None:
                     "broker_refused": {"not_permitted": 1},
                     "inbox_pending": 0,
                     "error": None,
+                    "sent_today_bytes": {"lane_2": 9_000},
+                    "held_up": "daily_cap",
+                    "connections": {"urgent": "connected", "bulk": "disconnected"},
                 }
             ],
         }

@@ -1,0 +1,1 @@
+"""An impaired link between two network namespaces, in user space."""
