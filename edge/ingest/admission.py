@@ -15,7 +15,7 @@ from edge.ingest.quality import Delivery, Judge, Outcome, Verdict, range_quality
 from edge.ingest.routing import NotOurs, route
 from edge.ingest.seen import SeenWindow
 from edge.ingest.sequence import IN_ORDER
-from edge.ingest.wire import Publish
+from edge.ingest.stream import Publish
 from edge.metrics import IngestCounts
 from shared.domain.samples import ValueType
 
@@ -28,6 +28,10 @@ _HEARTBEAT_MS: Final = HEARTBEAT_STORED_EVERY_S * 1000
 _ONLINE: Final = (("online", ValueType.FLAG, True),)
 
 _ORDINARY: Final = Delivery(retained=False, redelivered=False)
+
+_NOT_PERMITTED: Final = Refusal(
+    Reason.NOT_PERMITTED, "topic", "expected a topic of the sender's own device"
+)
 
 Contents = Decoded | NotOurs | Refusal
 
@@ -54,6 +58,8 @@ class Admission:
 
     def decode(self, message: Publish) -> Contents:
         """Return what the message says; reads nothing that changes, so any thread may call it."""
+        if message.is_denied:
+            return _NOT_PERMITTED
         source = self.catalogue.known_source(message.topic)
         routed = route(message.topic, self._site) if source is None else source.topic
         if isinstance(routed, NotOurs | Refusal):

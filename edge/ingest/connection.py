@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import Final, assert_never, cast
 
-from edge.errors import BrokerError
+from edge.errors import BrokerError, PacketError
 from edge.ingest.intake import Intake
 from edge.ingest.routing import DROPPED_TOPIC, SUBSCRIPTION
+from edge.ingest.stream import Publish, encode_pubacks
 from edge.ingest.wire import (
     DISCONNECT,
     PINGREQ,
@@ -19,10 +20,8 @@ from edge.ingest.wire import (
     Packet,
     PacketReader,
     Pingresp,
-    Publish,
     ServerDisconnect,
     Suback,
-    encode_pubacks,
     encode_subscribe,
 )
 from edge.metrics import IngestCounts
@@ -128,7 +127,7 @@ class BrokerConnection(asyncio.BufferedProtocol):
         self._received_s = self._monotonic_s()
         try:
             messages = list(self._messages_of(self._reader.feed(bytes(self._view[:nbytes]))))
-        except BrokerError as error:
+        except (BrokerError, PacketError) as error:
             self.fail(str(error))
             return
         if messages:

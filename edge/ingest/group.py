@@ -6,7 +6,7 @@ from typing import Final
 from edge.ingest.catalogue import SeriesEntry
 from edge.ingest.decoded import Refusal
 from edge.ingest.seen import Identity
-from edge.ingest.wire import Publish
+from edge.ingest.stream import Publish
 from edge.log.records import PendingBatch, QuarantineEntry
 from shared.domain.samples import Series, Value
 
@@ -39,7 +39,7 @@ class Group:
         self._seen: list[Identity] = []
         self._recv_min_ms = 0
         self._recv_max_ms = 0
-        self._receipts: list[tuple[Acknowledge, list[int]]] = []
+        self._receipts: dict[Acknowledge, list[int]] = {}  # one answer for each connection
 
     @property
     def values(self) -> int:
@@ -54,9 +54,10 @@ class Group:
         self.size_bytes += len(message.payload)
         if message.packet_id == 0:
             return
-        if not self._receipts or self._receipts[-1][0] != acknowledge:
-            self._receipts.append((acknowledge, []))
-        self._receipts[-1][1].append(message.packet_id)
+        receipt = self._receipts.get(acknowledge)
+        if receipt is None:
+            receipt = self._receipts[acknowledge] = []
+        receipt.append(message.packet_id)
 
     def add_value(self, entry: SeriesEntry, ts_ms: int, value: Value, quality: int) -> None:
         """Add one row."""
@@ -116,4 +117,4 @@ class Group:
 
     def acknowledge(self) -> int:
         """Tell every connection what is durable, in arrival order; return how many were sent."""
-        return sum(acknowledge(packet_ids) for acknowledge, packet_ids in self._receipts)
+        return sum(acknowledge(packet_ids) for acknowledge, packet_ids in self._receipts.items())

@@ -23,8 +23,8 @@ from edge.ingest.admission import SLICE_SAMPLES, Admission
 from edge.ingest.decoded import Reason
 from edge.ingest.group import Acknowledge, Group
 from edge.ingest.pace import SILENCE_S, Pace
+from edge.ingest.stream import Publish
 from edge.ingest.unstorable import refused_rows, without_rows
-from edge.ingest.wire import Publish
 from edge.log.records import Committed, PendingBatch, QuarantineEntry
 from edge.metrics import EdgeMetrics
 from shared.clock import Clock
@@ -119,7 +119,7 @@ class Intake:
         self._settled = asyncio.Event()
         self._pace = Pace()
         self._attempt_s = clock.monotonic_s()  # when the log was last asked or answered
-        self._resume: Callable[[], None] | None = None
+        self._resume: list[Callable[[], None]] = []
         self._beat: Callable[[], None] | None = None
         self._trouble: str | None = None
         self._warnings = get_log("ingest")
@@ -141,8 +141,8 @@ class Intake:
         return load.messages >= WAITING_MESSAGES_MAX or load.size_bytes >= WAITING_BYTES_MAX
 
     def on_relief(self, resume: Callable[[], None]) -> None:
-        """Set what is called, on the loop, when there is room again."""
-        self._resume = resume
+        """Add what is called, on the loop, when there is room again."""
+        self._resume.append(resume)
 
     def on_beat(self, beat: Callable[[], None]) -> None:
         """Set what the work loop calls while work goes on; a disk that hangs silences it."""
@@ -358,5 +358,6 @@ class Intake:
             load.messages <= WAITING_MESSAGES_MAX * RESUME_PART
             and load.size_bytes <= WAITING_BYTES_MAX * RESUME_PART
         )
-        if has_room and self._resume is not None:
-            self._resume()
+        if has_room:
+            for resume in self._resume:
+                resume()

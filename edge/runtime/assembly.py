@@ -14,10 +14,13 @@ from uuid import uuid4
 from edge.api.server import EdgeApi, EdgeSources
 from edge.config import EdgeConfig, IngestConfig
 from edge.ingest.admission import Admission
-from edge.ingest.broker_refusals import refused_by_broker
+from edge.ingest.broker_refusals import refused_before_us
 from edge.ingest.clock_doubt import ClockDoubt
 from edge.ingest.decoded import DecodeLimits
 from edge.ingest.intake import Intake
+from edge.ingest.listener.listener import DurableListener
+from edge.ingest.listener.session_file import SessionFile
+from edge.ingest.listener.settings import terms_of
 from edge.ingest.mqtt import MqttReader
 from edge.ingest.quality import Judge, TimeLimits
 from edge.ingest.restore import IngestState, restore_ingest
@@ -31,6 +34,7 @@ from edge.runtime.gauges import (
     register_clock,
     register_ingest,
     register_link,
+    register_listener,
     register_log,
     register_process,
 )
@@ -61,6 +65,7 @@ class EdgeParts:
     intake: Intake
     doubt: ClockDoubt
     reader: MqttReader
+    listener: DurableListener | None  # None: devices publish by the broker only
     uplink: Uplink | None  # None: no central is configured, the site works alone
     api: EdgeApi
 
@@ -99,7 +104,13 @@ def assemble(config: EdgeConfig, journal: Journal, newest: NewestPart, clock: Cl
         jitter=random.random,
         expects_session=len(journal.recent) > 0,
     )
-    broker_refused = partial(refused_by_broker, config.mqtt.refusals_file, metrics.ingest)
+    listener = _listener(config, intake, clock)
+    broker_refused = partial(
+        refused_before_us,
+        config.mqtt.refusals_file,
+        metrics.ingest,
+        dict if listener is None else lambda: listener.counts.refused,
+    )
     uplink = _uplink(config, journal, broker_refused, clock)
     link = None if uplink is None else UplinkView(lambda: uplink.link)
     sources = EdgeSources(
@@ -112,7 +123,19 @@ def assemble(config: EdgeConfig, journal: Journal, newest: NewestPart, clock: Cl
         readiness={"log": log_readiness(intake, journal), "broker": broker_readiness(reader)},
     )
     api = EdgeApi(config, sources, clock)
-    parts = EdgeParts(config, clock, metrics, journal, snapshot, intake, doubt, reader, uplink, api)
+    parts = EdgeParts(
+        config=config,
+        clock=clock,
+        metrics=metrics,
+        journal=journal,
+        snapshot=snapshot,
+        intake=intake,
+        doubt=doubt,
+        reader=reader,
+        listener=listener,
+        uplink=uplink,
+        api=api,
+    )
     _register(parts, broker_refused)
     return parts
 
@@ -121,6 +144,8 @@ def _register(parts: EdgeParts, broker_refused: Callable[[], Mapping[str, int]])
     register_process(parts.metrics)
     register_clock(parts.metrics, parts.doubt, parts.clock)
     register_ingest(parts.metrics, parts.intake, parts.reader, parts.snapshot)
+    if parts.listener is not None:
+        register_listener(parts.metrics, parts.listener)
     register_log(parts.metrics, parts.journal, parts.clock)
     register_broker(parts.metrics, broker_refused)
     register_link(parts.metrics, lambda: parts.link)
@@ -163,6 +188,19 @@ def _admission(
         judge=judge,
         seen=state.seen,
         counts=metrics.ingest,
+    )
+
+
+def _listener(config: EdgeConfig, intake: Intake, clock: Clock) -> DurableListener | None:
+    if not config.listener.enabled:
+        return None
+    return DurableListener(
+        config.listener,
+        terms_of(config.listener, config.ingest),
+        site=config.site,
+        intake=intake,
+        sessions=SessionFile(config.state_dir),
+        clock=clock,
     )
 
 

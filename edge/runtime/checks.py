@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edge.config import EdgeConfig
 from edge.errors import LogError
+from edge.ingest.listener.settings import listener_faults
 from edge.ingest.mqtt import read_password, tls_context
 from edge.log.database import check_sqlite_version
 from shared.errors import ConfigurationError
@@ -23,6 +24,7 @@ def failed_checks(config: EdgeConfig) -> Iterator[str]:
         tls_context(config.mqtt)
     except ConfigurationError as error:
         yield str(error)
+    yield from listener_faults(config.listener)
     yield from _unreadable_files(config)
     yield from _unwritable_state(config.state_dir)
     if (config.api.tls_cert_file is None) != (config.api.tls_key_file is None):

@@ -12,6 +12,8 @@ from typing import Final, cast
 
 from edge.config import EdgeConfig
 from edge.errors import EdgeError, LogError
+from edge.ingest.listener.listener import DurableListener
+from edge.ingest.listener.settings import check_listener
 from edge.ingest.mqtt import read_password, tls_context
 from edge.log.journal import Journal
 from edge.runtime.assembly import EdgeParts, assemble
@@ -66,6 +68,7 @@ class EdgeDaemon:
         """
         read_password(self._config.mqtt)
         tls_context(self._config.mqtt)
+        check_listener(self._config.listener)
         journal = await asyncio.to_thread(
             Journal.open,
             self._config.state_dir,
@@ -108,9 +111,13 @@ class EdgeDaemon:
             api = group.create_task(_run_api(parts), name="api")
             # An address in use ends the start here, before anything is taken from the broker.
             await parts.api.listening.wait()
+            listener = group.create_task(_run_listener(parts.listener), name="listener")
+            if parts.listener is not None:
+                await parts.listener.listening.wait()
             tasks = _Tasks(
                 ingest=ingest,
                 api=api,
+                listener=listener,
                 status=group.create_task(self._tell_status(parts), name="status"),
                 uplink=group.create_task(_run_uplink(parts.uplink), name="uplink"),
                 mqtt=group.create_task(parts.reader.run(), name="mqtt"),
@@ -133,9 +140,13 @@ class EdgeDaemon:
         self._notifier.stopping("stopping")
         self._report.info("stopping", waiting=parts.intake.load.messages)
         parts.reader.stop_reading()
+        if parts.listener is not None:
+            parts.listener.stop_reading()
         await self._stage(FLUSH, parts.intake.flush())
         parts.reader.close()
-        await self._stage(STOP_READING, _cancelled(tasks.mqtt))
+        if parts.listener is not None:
+            parts.listener.close()
+        await self._stage(STOP_READING, _cancelled(tasks.mqtt, tasks.listener))
         if parts.uplink is not None:
             parts.uplink.stop()
             await self._stage(STOP_UPLINK, _ended(tasks.uplink))
@@ -214,6 +225,7 @@ class _Tasks:
     status: asyncio.Task[None]
     uplink: asyncio.Task[None]
     mqtt: asyncio.Task[None]
+    listener: asyncio.Task[None]
 
 
 def _raise_log_failure(journal: Journal) -> None:
@@ -255,9 +267,15 @@ async def _ended(task: asyncio.Task[None]) -> None:
     await asyncio.wait([task])
 
 
-async def _cancelled(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.wait([task])
+async def _run_listener(listener: DurableListener | None) -> None:
+    if listener is not None:
+        await listener.run()
+
+
+async def _cancelled(*tasks: asyncio.Task[None]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
 
 
 def _status_line(parts: EdgeParts) -> str:

@@ -16,7 +16,7 @@ from edge.ingest.intake import Intake
 from edge.ingest.quality import Judge, TimeLimits
 from edge.ingest.restore import restore_ingest
 from edge.ingest.seen import SeenWindow
-from edge.ingest.wire import Publish
+from edge.ingest.stream import Publish
 from edge.log.records import PendingBatch, RecentTail
 from edge.metrics import EdgeMetrics, IngestCounts
 from tests.support.clocks import HandClock
