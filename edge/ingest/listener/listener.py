@@ -5,9 +5,9 @@ how fast they come, how long a greeting may take, how much of unfinished packets
 """
 
 import asyncio
-import ssl
+import socket
 from collections.abc import Iterable, Sequence
-from typing import Final, cast
+from typing import Any, Final, cast
 from uuid import uuid4
 
 from edge.config import ListenerConfig
@@ -22,7 +22,7 @@ from edge.ingest.listener.rights import PublishRights
 from edge.ingest.listener.session import State, Terms
 from edge.ingest.listener.session_book import KeptSession, SessionBook, SessionKey
 from edge.ingest.listener.session_file import SessionFile
-from edge.ingest.listener.settings import server_context
+from edge.ingest.listener.settings import open_door, server_context
 from edge.ingest.listener.wills import PendingWills
 from edge.ingest.stream import MQTT_5, Publish
 from shared.clock import Clock
@@ -35,6 +35,7 @@ HELD_BYTES_MAX: Final = 67_108_864  # of unfinished packets, all publishers toge
 SWEEP_EVERY_S: Final = 1.0
 CLOSE_TIMEOUT_S: Final = 5.0  # to take in the last words; then the socket is let go
 _ADDRESSES_MAX: Final = 10_000  # whose connects are counted
+_RETRY_ACCEPT_S: Final = 0.1
 _NEVER_S: Final = float("inf")
 _BACKLOG: Final = 1_024
 _REMIND_S: Final = 60.0  # a refusal of the same kind is logged this often
@@ -85,6 +86,8 @@ class DurableListener:
         )
         self._said_s: dict[Ending, float] = {}
         self._tasks: asyncio.TaskGroup | None = None
+        self._accepting: asyncio.Task[None] | None = None
+        self._newcomers = 0  # sockets whose TLS is being agreed
         self._reports = get_log("listener")
         intake.on_relief(self._release)
 
@@ -100,30 +103,30 @@ class DurableListener:
             ConfigurationError: if the address cannot be listened on.
         """
         host, port = self._config.host, self._config.port
-        loop = asyncio.get_running_loop()
         try:
-            server = await loop.create_server(self._admit, host, port, backlog=_BACKLOG)
+            door = open_door(host, port, _BACKLOG)
         except OSError as error:
             reason = error.strerror or str(error)
             raise ConfigurationError(
                 f"listener.port: cannot listen on {host}:{port}: {reason}"
             ) from error
-        self._server = server
-        self.listening.set()
-        self._reports.info("listening for publishers", host=host, port=port, tls=bool(self._tls))
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
+                self._accepting = tasks.create_task(self._accept_for_ever(door), name="accepting")
                 tasks.create_task(self._sweep_for_ever(), name="listener sweep")
+                self.listening.set()
+                self._reports.info(
+                    "listening for publishers", host=host, port=port, tls=self._tls is not None
+                )
         finally:
-            server.close()
             self._accounts.close()
 
     def stop_reading(self) -> None:
         """Take no connection and no message more; what was read can still be acknowledged."""
         self._is_stopped = True
-        if self.listening.is_set():
-            self._server.close()
+        if self._accepting is not None:
+            self._accepting.cancel()
         for connection in self._connections:
             connection.pause(Pause.STOP)
 
@@ -186,56 +189,53 @@ class DurableListener:
 
     # Coming in.
 
-    def _admit(self) -> PublisherConnection:
-        return PublisherConnection(self, self._terms)
-
-    def began(self, connection: PublisherConnection, transport: asyncio.Transport) -> None:
-        """Let a new socket in as far as its greeting, or close it."""
-        peer: tuple[str, ...] = transport.get_extra_info("peername") or ("",)
-        connection.address = peer[0]
-        ending = self._objection(connection.address)
-        if ending is not None:
-            self._count_end(connection, ending)
-            transport.abort()
-            return
-        self._connections[connection] = _NEVER_S
-        if self._tls is not None:
-            assert self._tasks is not None
-            transport.pause_reading()
-            self._tasks.create_task(self._encrypt(connection, transport), name="listener TLS")
-        elif self._is_held:
-            connection.pause(Pause.LOG)
+    async def _accept_for_ever(self, door: socket.socket) -> None:
+        assert self._tasks is not None
+        loop = asyncio.get_running_loop()
+        with door:
+            while True:
+                try:
+                    found, peer = await loop.sock_accept(door)
+                except OSError as error:  # too many open files, or one that left already
+                    self._reports.warning("a publisher cannot be let in", error=str(error))
+                    await asyncio.sleep(_RETRY_ACCEPT_S)
+                    continue
+                connection = PublisherConnection(self, self._terms)
+                connection.address = str(peer[0])
+                ending = self._objection(connection.address)
+                if ending is None:
+                    self._newcomers += 1
+                    self._tasks.create_task(self._let_in(connection, found), name="letting in")
+                else:
+                    self._count_end(connection, ending)
+                    found.close()
 
     def _objection(self, address: str) -> Ending | None:
-        if self._is_stopped or self._tasks is None:
-            return Ending.STOPPED
-        if len(self._connections) >= self._config.connections_max:
+        if len(self._connections) + self._newcomers >= self._config.connections_max:
             return Ending.TOO_MANY_CONNECTIONS
         if not self._connects.take(address, self.monotonic_s()).allowed:
             return Ending.CONNECTS_TOO_FAST
         return None
 
-    async def _encrypt(self, connection: PublisherConnection, plain: asyncio.Transport) -> None:
-        assert self._tls is not None
+    async def _let_in(self, connection: PublisherConnection, found: socket.socket) -> None:
+        timeout_s = None if self._tls is None else self._config.greeting_timeout_s
         loop = asyncio.get_running_loop()
         try:
-            encrypted = await loop.start_tls(
-                plain,
-                connection,
-                self._tls,
-                server_side=True,
-                ssl_handshake_timeout=self._config.greeting_timeout_s,
+            await loop.connect_accepted_socket(
+                lambda: connection, found, ssl=self._tls, ssl_handshake_timeout=timeout_s
             )
-        except (OSError, ssl.SSLError):  # a timeout and a reset, too
-            plain.abort()
-            connection.dismiss(Code.PROTOCOL_ERROR, Ending.NO_GREETING)
-            self.ended(connection)
+        except OSError:  # TLS that is none, not trusted or too slow, and sockets that are gone
+            self._count_end(connection, Ending.NO_GREETING)
+        finally:
+            self._newcomers -= 1
+
+    def began(self, connection: PublisherConnection, transport: asyncio.Transport) -> None:
+        """Take a socket in that is ready for its greeting."""
+        if self._is_stopped:
+            transport.abort()
             return
-        if encrypted is None:
-            self.ended(connection)
-            return
-        connection.connection_made(encrypted)
-        connection.certificate = _common_name(encrypted)
+        self._connections[connection] = _NEVER_S
+        connection.certificate = _common_name(transport)
         if self._is_held:
             connection.pause(Pause.LOG)
 
@@ -369,13 +369,9 @@ def _no_answer(packet_ids: Sequence[int]) -> int:
 
 
 def _common_name(transport: asyncio.Transport) -> str | None:
-    certificate = transport.get_extra_info("peercert")
+    """Return the common name of the client certificate that was verified, if there is one."""
+    certificate: Any = transport.get_extra_info("peercert")
     if not isinstance(certificate, dict):
         return None
-    for part in cast("dict[str, tuple[tuple[tuple[str, str], ...], ...]]", certificate).get(
-        "subject", ()
-    ):
-        for name, value in part:
-            if name == "commonName":
-                return value
-    return None
+    subject = cast("dict[str, Any]", certificate).get("subject", ())
+    return next((value for part in subject for name, value in part if name == "commonName"), None)

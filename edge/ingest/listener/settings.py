@@ -1,6 +1,7 @@
 """What the configuration says of the listener: what cannot be, and what publishers are held to."""
 
 import ipaddress
+import socket
 import ssl
 from collections.abc import Iterator
 
@@ -77,6 +78,15 @@ def server_context(config: ListenerConfig) -> ssl.SSLContext | None:
     except (OSError, ssl.SSLError) as error:
         raise ConfigurationError(f"listener: TLS files cannot be used: {error}") from error
     return context
+
+
+def open_door(host: str, port: int, backlog: int) -> socket.socket:
+    """Return a socket that listens on an address, the first that ``host`` stands for; OSError."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, _, _, _, address = found[0]
+    door = socket.create_server(address[:2], family=family, backlog=backlog)  # pyright: ignore[reportArgumentType] the first two are host and port
+    door.setblocking(False)
+    return door
 
 
 def _is_loopback(host: str) -> bool:
