@@ -21,6 +21,8 @@ import uvloop
 
 from edge.config import EdgeConfig
 from edge.errors import LogForeignError, LogVersionError
+from edge.log.declared import DeclaredGap
+from edge.log.gap_file import read_gaps
 from edge.log.quarantine import QuarantineReader, open_quarantine_reader
 from edge.log.records import QuarantineEntry
 from edge.runtime.checks import failed_checks
@@ -185,6 +187,24 @@ def quarantine_show(
     sys.stdout.buffer.flush()
 
 
+@app.command(epilog="Example: headframe-edge gaps --limit 20 --json")
+def gaps(
+    config_file: ConfigFile = None,
+    state_dir: StateDir = None,
+    limit: Annotated[int, typer.Option(min=1, max=1_000, help="Newest gaps to show.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List what is declared lost before it reached the edge, newest first."""
+    folder = _state_dir(config_file, state_dir)
+    try:
+        _act_as_owner(folder)
+        found = read_gaps(folder, limit)
+    except HeadframeError as error:
+        _fail(str(error), EXIT_FAILED)
+    for gap in found:
+        typer.echo(json.dumps(asdict(gap)) if as_json else _gap_line(gap))
+
+
 def main() -> None:
     """Run the command line."""
     app(prog_name="headframe-edge")
@@ -274,6 +294,15 @@ def _line(entry: QuarantineEntry) -> str:
     return (
         f"{entry.id:>6}  {iso_utc(entry.at_ms)}  {entry.reason}  {entry.topic}  "
         f"{entry.field}: {entry.detail}  ({entry.size_bytes} bytes) {preview!r}"
+    )
+
+
+def _gap_line(gap: DeclaredGap) -> str:
+    numbers = f"  {gap.first_seq} to {gap.last_seq}" if gap.last_seq else ""
+    since = iso_utc(gap.from_ms) if gap.from_ms else "an unknown time"
+    return (
+        f"{gap.reason}  {gap.topic or 'any device'}  {gap.missing} messages{numbers}  "
+        f"between {since} and {iso_utc(gap.until_ms)}"
     )
 
 

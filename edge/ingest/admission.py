@@ -16,6 +16,7 @@ from edge.ingest.routing import NotOurs, route
 from edge.ingest.seen import SeenWindow
 from edge.ingest.sequence import IN_ORDER
 from edge.ingest.stream import Publish
+from edge.log.declared import DeclaredGap, GapReason, Recovered
 from edge.metrics import IngestCounts
 from shared.domain.samples import ValueType
 
@@ -135,6 +136,8 @@ class Admission:
             self._counts.duplicates += 1
             return
         self._remember(verdict, group)
+        if verdict.sequence is not IN_ORDER:
+            self._declare(sample, source, verdict, group)
         if verdict.refusal is not None:
             refusals.append(verdict.refusal)
             return
@@ -157,13 +160,32 @@ class Admission:
             group.add_seen(verdict.identity)
             if self._seen.is_due:
                 self._turn_window(group)
-        sequence = verdict.sequence
-        if sequence is not IN_ORDER:
-            counts = self._counts
-            counts.gaps += sequence.missing > 0
-            counts.missing += sequence.missing
-            counts.recovered += sequence.recovered
-            counts.restarts += sequence.restarted
+
+    def _declare(
+        self, sample: DecodedSample, source: Source, verdict: Verdict, group: Group
+    ) -> None:
+        """Count what the number of a sample tells; declare what is missing before it."""
+        sequence, counts = verdict.sequence, self._counts
+        counts.gaps += sequence.missing > 0
+        counts.missing += sequence.missing
+        counts.recovered += sequence.recovered
+        counts.restarts += sequence.restarted
+        if sequence.recovered and sample.seq is not None:
+            group.recovered.append(Recovered(str(source.topic), sample.seq))
+        if sequence.gap is not None:
+            first_seq, last_seq, from_ms = sequence.gap
+            group.gaps.append(
+                DeclaredGap(
+                    reason=GapReason.SEQUENCE_GAP,
+                    topic=str(source.topic),
+                    first_seq=first_seq,
+                    last_seq=last_seq,
+                    missing=sequence.missing,
+                    from_ms=max(from_ms, 0),
+                    until_ms=verdict.ts_ms,
+                    declared_ms=group.received_ms,
+                )
+            )
 
     def _turn_window(self, group: Group) -> None:
         """Forget the oldest identities, but rewrite the last of each source, for its sequence.

@@ -240,6 +240,7 @@ class BrokerConnection(asyncio.BufferedProtocol):
     def _take_dropped(self, packet: Publish) -> None:
         if packet.payload.isdigit():
             self._counts.broker_dropped = int(packet.payload[:_COUNT_DIGITS_MAX])
+            self._counts.drops_told += 1
 
     def _pause(self) -> None:
         if not self._is_paused and self._transport is not None:

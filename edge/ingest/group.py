@@ -7,6 +7,7 @@ from edge.ingest.catalogue import SeriesEntry
 from edge.ingest.decoded import Refusal
 from edge.ingest.seen import Identity
 from edge.ingest.stream import Publish
+from edge.log.declared import DeclaredGap, Recovered
 from edge.log.records import PendingBatch, QuarantineEntry
 from shared.domain.samples import Series, Value
 
@@ -22,7 +23,8 @@ class Group:
 
     __slots__ = (
         "_quality", "_receipts", "_recv_max_ms", "_recv_min_ms", "_seen", "_series_ix", "_ts_ms",
-        "_value", "_value_type", "entries", "messages", "opened_s", "samples", "size_bytes",
+        "_value", "_value_type", "entries", "gaps", "messages", "opened_s", "recovered",
+        "samples", "size_bytes",
     )  # fmt: skip
 
     def __init__(self, opened_s: float) -> None:
@@ -31,6 +33,8 @@ class Group:
         self.samples = 0
         self.size_bytes = 0
         self.entries: list[QuarantineEntry] = []
+        self.gaps: list[DeclaredGap] = []
+        self.recovered: list[Recovered] = []
         self._series_ix: list[int] = []
         self._value_type: list[int] = []
         self._ts_ms: list[int] = []
@@ -40,6 +44,11 @@ class Group:
         self._recv_min_ms = 0
         self._recv_max_ms = 0
         self._receipts: dict[Acknowledge, list[int]] = {}  # one answer for each connection
+
+    @property
+    def received_ms(self) -> int:
+        """Return the edge's time when its newest message was read."""
+        return self._recv_max_ms
 
     @property
     def values(self) -> int:

@@ -1,8 +1,9 @@
 """From messages to the log: the work loop of ingest. Owns order, backpressure and the promise.
 
-The promise: a message is acknowledged only after everything it produced is on disk, refusals first,
-samples second. In that order a crash between the two makes a refusal appear twice at worst; in the
-other order its redelivery would be taken for a duplicate and the refusal would be lost.
+The promise: a message is acknowledged only after everything it produced is on disk, refusals and
+declared gaps first, samples second. In that order a crash between the two makes a refusal appear
+twice at worst; in the other order its redelivery would be taken for a duplicate and the refusal, or
+the gap before it, would be lost.
 
 Messages are judged in arrival order into a group; groups are committed one after the other, so
 that acknowledgements leave in the order of arrival. What a full log refuses is tried again for ever
@@ -25,6 +26,7 @@ from edge.ingest.group import Acknowledge, Group
 from edge.ingest.pace import SILENCE_S, Pace
 from edge.ingest.stream import Publish
 from edge.ingest.unstorable import refused_rows, without_rows
+from edge.log.declared import DeclaredGap, Recovered
 from edge.log.records import Committed, PendingBatch, QuarantineEntry
 from edge.metrics import EdgeMetrics
 from shared.clock import Clock
@@ -69,6 +71,22 @@ class SampleLog(Protocol):
         ...
 
 
+class GapLog(Protocol):
+    """Where what is known to be lost in front of the edge is declared."""
+
+    async def declare(self, gaps: Sequence[DeclaredGap], recovered: Sequence[Recovered]) -> None:
+        """Store gaps, and what came of them after all; LogError when it cannot."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Where everything that a message yields becomes durable."""
+
+    log: SampleLog
+    gaps: GapLog
+
+
 @dataclass(frozen=True, slots=True)
 class Load:
     """What has been read and is not durable yet."""
@@ -92,14 +110,15 @@ class Intake:
         self,
         *,
         admission: Admission,
-        log: SampleLog,
+        stores: Stores,
         linger_s: float,
         clock: Clock,
         metrics: EdgeMetrics,
         committed: Callable[[PendingBatch], None],
     ) -> None:
         self._admission = admission
-        self._log = log
+        self._log = stores.log
+        self._gaps = stores.gaps
         self._linger_s = linger_s
         self._clock = clock
         self._metrics = metrics
@@ -290,6 +309,8 @@ class Intake:
         entries = group.entries
         if entries:
             await self._persist("quarantine", lambda: self._log.quarantine(entries))
+        if group.gaps or group.recovered:
+            await self._persist("gaps", lambda: self._gaps.declare(group.gaps, group.recovered))
         batch = group.batch(*self._admission.catalogue.take_new())
         if batch is not None:
             batch = await self._append(batch)

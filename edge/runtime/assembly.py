@@ -17,7 +17,8 @@ from edge.ingest.admission import Admission
 from edge.ingest.broker_refusals import refused_before_us
 from edge.ingest.clock_doubt import ClockDoubt
 from edge.ingest.decoded import DecodeLimits
-from edge.ingest.intake import Intake
+from edge.ingest.gap_keeper import GapKeeper, raise_alarm
+from edge.ingest.intake import Intake, Stores
 from edge.ingest.listener.listener import DurableListener
 from edge.ingest.listener.session_file import SessionFile
 from edge.ingest.listener.settings import terms_of
@@ -26,12 +27,14 @@ from edge.ingest.quality import Judge, TimeLimits
 from edge.ingest.restore import IngestState, restore_ingest
 from edge.live.recent import RecentSamples
 from edge.live.snapshot import LiveSnapshot
+from edge.log.gap_file import GapFile
 from edge.log.journal import Journal
 from edge.log.records import PendingBatch
 from edge.metrics import EdgeMetrics
 from edge.runtime.gauges import (
     register_broker,
     register_clock,
+    register_gaps,
     register_ingest,
     register_link,
     register_listener,
@@ -63,6 +66,7 @@ class EdgeParts:
     journal: Journal
     snapshot: LiveSnapshot
     intake: Intake
+    gaps: GapKeeper
     doubt: ClockDoubt
     reader: MqttReader
     listener: DurableListener | None  # None: devices publish by the broker only
@@ -75,7 +79,9 @@ class EdgeParts:
         return LinkState() if self.uplink is None else self.uplink.link
 
 
-def assemble(config: EdgeConfig, journal: Journal, newest: NewestPart, clock: Clock) -> EdgeParts:
+def assemble(
+    config: EdgeConfig, journal: Journal, gap_file: GapFile, newest: NewestPart, clock: Clock
+) -> EdgeParts:
     """Return the parts, joined and filled with what the log knows; nothing runs yet.
 
     Raises:
@@ -88,9 +94,11 @@ def assemble(config: EdgeConfig, journal: Journal, newest: NewestPart, clock: Cl
     now_ms = max(clock.utc_ms(), doubt.recorded_ms)  # nothing in the log came later
     recent = _recent(journal, newest.rows, now_ms)
     state = _restored(config, journal, newest, now_ms)
+    # The one place where a declared gap leaves ingest: on disk already, and said.
+    gaps = GapKeeper(gap_file, metrics.ingest, clock, handed=raise_alarm)
     intake = Intake(
         admission=_admission(config, state, snapshot, metrics, doubt),
-        log=journal,
+        stores=Stores(journal, gaps),
         linger_s=config.ingest.linger_ms / _MS,
         clock=clock,
         metrics=metrics,
@@ -130,6 +138,7 @@ def assemble(config: EdgeConfig, journal: Journal, newest: NewestPart, clock: Cl
         journal=journal,
         snapshot=snapshot,
         intake=intake,
+        gaps=gaps,
         doubt=doubt,
         reader=reader,
         listener=listener,
@@ -146,6 +155,7 @@ def _register(parts: EdgeParts, broker_refused: Callable[[], Mapping[str, int]])
     register_ingest(parts.metrics, parts.intake, parts.reader, parts.snapshot)
     if parts.listener is not None:
         register_listener(parts.metrics, parts.listener)
+    register_gaps(parts.metrics, parts.gaps)
     register_log(parts.metrics, parts.journal, parts.clock)
     register_broker(parts.metrics, broker_refused)
     register_link(parts.metrics, lambda: parts.link)

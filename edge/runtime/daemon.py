@@ -15,6 +15,7 @@ from edge.errors import EdgeError, LogError
 from edge.ingest.listener.listener import DurableListener
 from edge.ingest.listener.settings import check_listener
 from edge.ingest.mqtt import read_password, tls_context
+from edge.log.gap_file import GapFile, open_gap_file
 from edge.log.journal import Journal
 from edge.runtime.assembly import EdgeParts, assemble
 from edge.runtime.lifecycle import (
@@ -77,14 +78,16 @@ class EdgeDaemon:
             self._config.log,
             self._clock,
         )
+        gaps: GapFile | None = None
         try:
-            parts = assemble(self._config, journal, await self._newest(journal), self._clock)
-            await self._work(parts)
+            gaps = await asyncio.to_thread(open_gap_file, self._config.state_dir, self._clock)
+            newest = await self._newest(journal)
+            await self._work(assemble(self._config, journal, gaps, newest, self._clock))
         except BaseException:
             self._enter(Signal.FAULT)
             raise
         finally:
-            await self._stage(CLOSE_LOG, journal.close())
+            await self._stage(CLOSE_LOG, _closed(journal, gaps))
             self._notifier.close()
         self._enter(Signal.STAGES_DONE)
         self._report.info("stopped")
@@ -121,6 +124,7 @@ class EdgeDaemon:
                 status=group.create_task(self._tell_status(parts), name="status"),
                 uplink=group.create_task(_run_uplink(parts.uplink), name="uplink"),
                 mqtt=group.create_task(parts.reader.run(), name="mqtt"),
+                drops=group.create_task(parts.gaps.watch_drops(), name="drops"),
             )
             self._settle()
             self._enter(Signal.READY)
@@ -152,7 +156,7 @@ class EdgeDaemon:
             await self._stage(STOP_UPLINK, _ended(tasks.uplink))
         await self._stage(STOP_API, _cancelled(tasks.api))
         self._leave_report(parts, running=False)
-        for task in (tasks.ingest, tasks.status, tasks.uplink):
+        for task in (tasks.ingest, tasks.status, tasks.uplink, tasks.drops):
             task.cancel()
 
     async def _stage(self, stage: StopStage, work: Awaitable[None]) -> None:
@@ -226,6 +230,7 @@ class _Tasks:
     uplink: asyncio.Task[None]
     mqtt: asyncio.Task[None]
     listener: asyncio.Task[None]
+    drops: asyncio.Task[None]
 
 
 def _raise_log_failure(journal: Journal) -> None:
@@ -261,6 +266,12 @@ async def _run_api(parts: EdgeParts) -> None:
 async def _run_uplink(uplink: Uplink | None) -> None:
     if uplink is not None:
         await uplink.run()
+
+
+async def _closed(journal: Journal, gaps: GapFile | None) -> None:
+    if gaps is not None:
+        await asyncio.to_thread(gaps.close)
+    await journal.close()
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

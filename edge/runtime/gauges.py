@@ -6,6 +6,7 @@ from functools import partial
 from prometheus_client import GCCollector, PlatformCollector, ProcessCollector
 
 from edge.ingest.clock_doubt import ClockDoubt
+from edge.ingest.gap_keeper import GapKeeper
 from edge.ingest.intake import Intake
 from edge.ingest.listener.listener import DurableListener
 from edge.ingest.mqtt import LinkStage as BrokerStage
@@ -93,6 +94,16 @@ def register_listener(metrics: EdgeMetrics, listener: DurableListener) -> None:
         "Connections that ended since the start, by reason",
         ("reason",),
         lambda: _by_reason(counts.endings),
+    )
+
+
+def register_gaps(metrics: EdgeMetrics, gaps: GapKeeper) -> None:
+    """Export what is declared lost in front of the edge."""
+    metrics.family(
+        "declared_missing",
+        "Messages declared lost in front of the edge, by how that is known; do not add them up",
+        ("reason",),
+        lambda: _by_reason(gaps.missing),
     )
 
 

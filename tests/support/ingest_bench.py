@@ -12,7 +12,7 @@ import numpy as np
 from edge.ingest.admission import Admission
 from edge.ingest.clock_doubt import ClockDoubt
 from edge.ingest.decoded import DecodeLimits
-from edge.ingest.intake import Intake
+from edge.ingest.intake import Intake, Stores
 from edge.ingest.quality import Judge, TimeLimits
 from edge.ingest.restore import restore_ingest
 from edge.ingest.seen import SeenWindow
@@ -98,7 +98,7 @@ async def ingest_life(
     committed: list[PendingBatch] = []
     intake = Intake(
         admission=admission,
-        log=log,
+        stores=Stores(log, log),
         linger_s=linger_s,
         clock=clock,
         metrics=metrics,

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from edge.errors import LogError
+from edge.log.declared import DeclaredGap, Recovered
 from edge.log.records import Committed, PendingBatch, QuarantineEntry
 from shared.domain.samples import Series, Value
 
@@ -21,6 +22,8 @@ class IntakeLog:
     recent: list[tuple[int, int, int]] = field(default_factory=list[tuple[int, int, int]])
     rows: list[Row] = field(default_factory=list[Row])
     quarantined: list[QuarantineEntry] = field(default_factory=list[QuarantineEntry])
+    gaps: list[DeclaredGap] = field(default_factory=list[DeclaredGap])
+    recovered: list[Recovered] = field(default_factory=list[Recovered])
     failures: list[LogError] = field(default_factory=list[LogError])
     commits: list[str] = field(default_factory=list[str])
     gate: asyncio.Event | None = None
@@ -52,6 +55,11 @@ class IntakeLog:
     async def quarantine(self, entries: Sequence[QuarantineEntry]) -> None:
         await self._pass("quarantine")
         self.quarantined.extend(entries)
+
+    async def declare(self, gaps: Sequence[DeclaredGap], recovered: Sequence[Recovered]) -> None:
+        await self._pass("gaps")
+        self.gaps.extend(gaps)
+        self.recovered.extend(recovered)
 
     async def _pass(self, what: str) -> None:
         if self.gate is not None:
