@@ -23,6 +23,7 @@ class MqttConfig(Section):
     version: Annotated[int, Field(ge=4, le=5)] = 4  # 4 = MQTT 3.1.1, 5 = MQTT 5
     keepalive_s: Annotated[int, Field(ge=5, le=600)] = 30
     refusals_file: Path | None = None  # JSON, reason -> count: what the broker refused before us
+    broker_config_file: Path | None = None  # mosquitto.conf, to be judged by check
 
 
 class IngestConfig(Section):

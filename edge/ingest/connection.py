@@ -29,11 +29,11 @@ from edge.metrics import IngestCounts
 # One read is at most this, and so is what is parsed before the loop turns: about 300 messages.
 READ_BUFFER_BYTES: Final = 32_768
 _SUBSCRIBE_ID: Final = 1  # the only packet identifier that the edge itself ever uses
-_REFUSED_FROM: Final = 0x80  # a SUBACK code of this or more is a refusal
+REFUSED_FROM: Final = 0x80  # a SUBACK code of this or more is a refusal
 
 _COUNT_DIGITS_MAX: Final = 18
 
-_CONNACK_REFUSALS: Final = {
+CONNACK_REFUSALS: Final = {
     1: "it does not speak this version of MQTT",
     2: "it rejects the client identifier",
     3: "it is unavailable",
@@ -86,6 +86,7 @@ class BrokerConnection(asyncio.BufferedProtocol):
         self.error: str | None = None  # why it was lost
         self.session_present = False
         self.keepalive_s: int | None = None  # the broker's own wish
+        self.connack: Connack | None = None  # its whole answer
         self.progress = asyncio.Event()  # set at every change of stage
         self._connect = connect
         self._subscribe = subscribe
@@ -223,15 +224,16 @@ class BrokerConnection(asyncio.BufferedProtocol):
         if self.stage is not Stage.GREETING:
             raise BrokerError("a second CONNACK")
         if packet.code != 0:
-            meaning = packet.reason or _CONNACK_REFUSALS.get(packet.code, "no reason given")
+            meaning = packet.reason or CONNACK_REFUSALS.get(packet.code, "no reason given")
             raise BrokerError(f"the broker refused the edge with code {packet.code}: {meaning}")
         self.session_present, self.keepalive_s = packet.session_present, packet.keepalive_s
+        self.connack = packet
         self._send(self._subscribe)
         self._advance(Stage.SUBSCRIBING)
 
     def _take_suback(self, packet: Suback) -> None:
-        granted = packet.codes[0] if packet.codes else _REFUSED_FROM
-        if granted >= _REFUSED_FROM:
+        granted = packet.codes[0] if packet.codes else REFUSED_FROM
+        if granted >= REFUSED_FROM:
             raise BrokerError(f"the broker refused the subscription to {SUBSCRIPTION}")
         if granted == 0:
             raise BrokerError("the broker grants QoS 0 only: it could lose messages unseen")

@@ -48,6 +48,10 @@ class Connack:
     code: int
     keepalive_s: int | None = None  # 3.2.2.3.14: the broker's word overrides ours
     reason: str | None = None
+    # What an MQTT 5 broker says of its limits; ``None``: none that it says.
+    session_expiry_s: int | None = None
+    qos_max: int | None = None
+    packet_size_max_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,7 @@ Answer = Connack | Suback | Pingresp | ServerDisconnect
 Packet = Publish | Answer
 
 
-def encode_connect(
+def encode_connect(  # noqa: PLR0913 the fields of one packet
     *,
     version: int,
     client_id: str,
@@ -82,17 +86,20 @@ def encode_connect(
     receive_maximum: int,
     username: str | None,
     password: str | None,
+    keeps_session: bool = True,
 ) -> bytes:
-    """Return a CONNECT that asks for a persistent session (3.1).
+    """Return a CONNECT (3.1) that asks for a persistent session unless told otherwise.
 
     MQTT 5 also announces how many unacknowledged messages the edge takes; 3.1.1 cannot say so.
     Maximum Packet Size is not announced: a broker would drop larger messages without a word.
     """
     flags = (0x80 if username is not None else 0) | (0x40 if password is not None else 0)
+    flags |= 0 if keeps_session else 0x02
     body = bytearray(encode_text("MQTT"))
     body += bytes((version, flags)) + keepalive_s.to_bytes(2, "big")
     if version == MQTT_5:
-        properties = b"\x11" + SESSION_EXPIRY_NEVER_S.to_bytes(4, "big")
+        expiry_s = SESSION_EXPIRY_NEVER_S if keeps_session else 0
+        properties = b"\x11" + expiry_s.to_bytes(4, "big")
         properties += b"\x21" + receive_maximum.to_bytes(2, "big")
         body += encode_length(len(properties)) + properties
     body += encode_text(client_id)
@@ -150,8 +157,16 @@ class PacketReader(PacketStream[Answer]):
         session_present, code = bool(body[0] & 1), body[1]
         if self._version != MQTT_5 or len(body) <= 2:
             return Connack(session_present, code)
-        keepalive_s, reason = _read_connack_properties(body)
-        return Connack(session_present, code, keepalive_s, reason)
+        numbers, reason = _read_connack_properties(body)
+        return Connack(
+            session_present,
+            code,
+            keepalive_s=numbers.get(_SERVER_KEEP_ALIVE),
+            reason=reason,
+            session_expiry_s=numbers.get(_SESSION_EXPIRY),
+            qos_max=numbers.get(_QOS_MAX),
+            packet_size_max_bytes=numbers.get(_PACKET_SIZE_MAX),
+        )
 
 
 # 2.2.2.2: sizes of the fixed-size properties that may stand in a CONNACK.
@@ -161,22 +176,24 @@ _FIXED_PROPERTY_BYTES: Final = {
 _TEXT_PROPERTIES: Final = frozenset({0x12, 0x15, 0x16, 0x1A, 0x1C, 0x1F})
 _USER_PROPERTY: Final = 0x26
 _SERVER_KEEP_ALIVE: Final = 0x13
+_SESSION_EXPIRY: Final = 0x11
+_QOS_MAX: Final = 0x24
+_PACKET_SIZE_MAX: Final = 0x27
 _REASON_STRING: Final = 0x1F
 
 
-def _read_connack_properties(body: bytes) -> tuple[int | None, str | None]:
+def _read_connack_properties(body: bytes) -> tuple[dict[int, int], str | None]:
     header = read_length(body, 2, len(body))
     if header is None:
         raise PacketError("CONNACK ends inside its properties")
     at, end = header[1], header[1] + header[0]
-    keepalive_s: int | None = None
+    numbers: dict[int, int] = {}
     reason: str | None = None
     while at < end:
         name, at = body[at], at + 1
         if name in _FIXED_PROPERTY_BYTES:
             size = _FIXED_PROPERTY_BYTES[name]
-            if name == _SERVER_KEEP_ALIVE:
-                keepalive_s = int.from_bytes(body[at : at + size], "big")
+            numbers[name] = int.from_bytes(body[at : at + size], "big")
         elif name in _TEXT_PROPERTIES:
             size = 2 + (body[at] << 8 | body[at + 1])
             if name == _REASON_STRING:
@@ -187,4 +204,4 @@ def _read_connack_properties(body: bytes) -> tuple[int | None, str | None]:
         else:
             raise PacketError(f"CONNACK with unknown property {name:#x}")
         at += size
-    return keepalive_s, reason
+    return numbers, reason
