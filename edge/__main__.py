@@ -28,6 +28,7 @@ from edge.log.quarantine import QuarantineReader, open_quarantine_reader
 from edge.log.records import QuarantineEntry
 from edge.runtime.checks import broker_findings, failed_checks
 from edge.runtime.daemon import EdgeDaemon
+from edge.runtime.device_command import device_app
 from edge.runtime.doctor import examine
 from edge.runtime.report import (
     EdgeReport,
@@ -58,6 +59,7 @@ quarantine_app = typer.Typer(
     epilog="Example: headframe-edge quarantine list --reason bad_json --limit 20",
 )
 app.add_typer(quarantine_app, name="quarantine")
+app.add_typer(device_app, name="device")
 
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="TOML file; HEADFRAME_… and flags override it.")

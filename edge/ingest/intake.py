@@ -156,8 +156,13 @@ class Intake:
     @property
     def is_full(self) -> bool:
         """Tell whether whoever reads must stop until its ``on_relief`` callback is called."""
-        load = self.load
-        return load.messages >= WAITING_MESSAGES_MAX or load.size_bytes >= WAITING_BYTES_MAX
+        # Asked after every read: without making a `Load`.
+        messages, size_bytes = len(self._waiting), self._waiting_bytes
+        for group in (self._group, self._committing):
+            if group is not None:
+                messages += group.messages
+                size_bytes += group.size_bytes
+        return messages >= WAITING_MESSAGES_MAX or size_bytes >= WAITING_BYTES_MAX
 
     def on_relief(self, resume: Callable[[], None]) -> None:
         """Add what is called, on the loop, when there is room again."""

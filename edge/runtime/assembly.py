@@ -104,33 +104,23 @@ def assemble(
         metrics=metrics,
         committed=lambda batch: show(batch, snapshot, recent),
     )
-    reader = MqttReader(
-        config,
-        intake=intake,
-        clock=clock,
-        counts=metrics.ingest,
-        jitter=random.random,
-        expects_session=len(journal.recent) > 0,
-    )
+    reader = _reader(config, intake, metrics, clock, expects_session=len(journal.recent) > 0)
     listener = _listener(config, intake, clock)
-    broker_refused = partial(
-        refused_before_us,
-        config.mqtt.refusals_file,
-        metrics.ingest,
-        dict if listener is None else lambda: listener.counts.refused,
-    )
+    broker_refused = _refused(config, metrics, listener)
     uplink = _uplink(config, journal, broker_refused, clock)
-    link = None if uplink is None else UplinkView(lambda: uplink.link)
-    sources = EdgeSources(
-        snapshot=snapshot,
-        recent=recent,
-        log=journal,
-        link=lambda: link,
-        broker_refused=broker_refused,
-        registry=metrics.registry,
-        readiness={"log": log_readiness(intake, journal), "broker": broker_readiness(reader)},
+    api = EdgeApi(
+        config,
+        EdgeSources(
+            snapshot=snapshot,
+            recent=recent,
+            log=journal,
+            link=_link_view(uplink),
+            broker_refused=broker_refused,
+            registry=metrics.registry,
+            readiness={"log": log_readiness(intake, journal), "broker": broker_readiness(reader)},
+        ),
+        clock,
     )
-    api = EdgeApi(config, sources, clock)
     parts = EdgeParts(
         config=config,
         clock=clock,
@@ -199,6 +189,41 @@ def _admission(
         seen=state.seen,
         counts=metrics.ingest,
     )
+
+
+def _reader(
+    config: EdgeConfig,
+    intake: Intake,
+    metrics: EdgeMetrics,
+    clock: Clock,
+    *,
+    expects_session: bool,
+) -> MqttReader:
+    return MqttReader(
+        config,
+        intake=intake,
+        clock=clock,
+        counts=metrics.ingest,
+        jitter=random.random,
+        expects_session=expects_session,
+    )
+
+
+def _refused(
+    config: EdgeConfig, metrics: EdgeMetrics, listener: DurableListener | None
+) -> Callable[[], Mapping[str, int]]:
+    """Return what tells what was refused before the edge read it, by broker and listener."""
+    return partial(
+        refused_before_us,
+        config.mqtt.refusals_file,
+        metrics.ingest,
+        dict if listener is None else lambda: listener.counts.refused,
+    )
+
+
+def _link_view(uplink: Uplink | None) -> Callable[[], UplinkView | None]:
+    link = None if uplink is None else UplinkView(lambda: uplink.link)
+    return lambda: link
 
 
 def _listener(config: EdgeConfig, intake: Intake, clock: Clock) -> DurableListener | None:

@@ -11,7 +11,7 @@ import pytest
 from edge.errors import LogError
 from edge.ingest import intake as intake_module
 from edge.ingest.admission import Admission
-from edge.ingest.intake import Intake
+from edge.ingest.intake import Intake, Stores
 from edge.ingest.quality import Judge
 from edge.ingest.restore import restore_ingest
 from edge.log import store as store_module
@@ -29,6 +29,7 @@ from tests.support.edge_log import (
 )
 from tests.support.failing_disk import BROKEN, FailingDisk, failing_disk
 from tests.support.ingest_bench import LIMITS, NO_DOUBT, SITE, TIMES, message, sample
+from tests.support.intake_log import IntakeLog
 
 
 @pytest.fixture
@@ -115,7 +116,7 @@ async def ingesting(journal: Journal) -> AsyncGenerator[Intake]:
     )
     intake = Intake(
         admission=admission,
-        log=journal,
+        stores=Stores(journal, IntakeLog()),  # no numbers are missing here
         linger_s=0.0,
         clock=clock,
         metrics=metrics,

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from edge.ingest.listener.accounts import hash_generated
+from edge.ingest.listener.accounts_file import hash_generated
 from edge.ingest.stream import MQTT_5, encode_length, encode_text
 
 PASSWORD = "correct horse battery"

@@ -1,67 +1,38 @@
 """Who may publish: a file of accounts, and whether a greeting proves to be one of them.
 
-The file is JSON: a list of ``{"username", "password_hash", "certificate", "devices"}``, read again
-when it changes; one that cannot be used leaves the accounts as they were. Hashes are argon2id,
-verified in one thread of their own: the loop never waits for them, and ingest keeps its core.
+The file is read again when it changes; one that cannot be used leaves the accounts as they were.
+Hashes are argon2id, verified in one thread of their own: the loop never waits for them, and ingest
+keeps its core.
 """
 
 import asyncio
 import hashlib
 import hmac
-import json
 import secrets
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Final
 
-from argon2 import PasswordHasher, Type
+from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
+from edge.ingest.listener.accounts_file import (
+    PublisherAccount,
+    hash_generated,
+    load_publishers,
+    version_of,
+)
 from shared.clock import Clock
 from shared.errors import ConfigurationError
 from shared.logs import get_log
-from shared.validation import expectation
 from shared.web.throttle import Attempt, SignInThrottle
 
 CHECK_INTERVAL_S: Final = 1.0  # how long a changed file may go unnoticed
-FILE_SIZE_MAX_BYTES: Final = 16_777_216
 VERIFIED_MAX: Final = 10_000  # proofs that are remembered: a reconnect costs no hashing
 WAITING_MAX: Final = 10_000  # sign-ins that wait for the thread; more are told that we are busy
 PASSWORD_SIZE_MAX_BYTES: Final = 1_024
-# For generated passwords of 128 bits, which nobody guesses whatever a guess costs: 1 ms, so that
-# four hundred devices are in again half a second after a restart.
-GENERATED_MEMORY_KIB: Final = 1_024
-GENERATED_PASSES: Final = 1
-_PASSWORD_BYTES: Final = 18
-
 _log = get_log("listener")
-
-
-class PublisherAccount(BaseModel):
-    """One entry of the file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    username: Annotated[str, Field(min_length=1, max_length=254)]
-    password_hash: Annotated[str | None, Field(pattern=r"^\$argon2id\$")] = None
-    certificate: Annotated[str | None, Field(min_length=1, max_length=64)] = None  # common name
-    devices: Annotated[tuple[str, ...], Field(max_length=10_000)] = ()  # empty: the user name
-
-    @model_validator(mode="after")
-    def _has_a_proof(self) -> Self:
-        if self.password_hash is None and self.certificate is None:
-            raise ValueError("expected a password_hash, a certificate or both")
-        return self
-
-    @property
-    def publishes_as(self) -> Sequence[str]:
-        """Return the devices it may publish as."""
-        return self.devices or (self.username,)
-
-
-_ENTRIES = TypeAdapter(list[PublisherAccount])
 
 
 class TooBusyError(Exception):
@@ -80,7 +51,7 @@ class PublisherAccounts:
         self._file = file
         self._clock = clock
         self._checked_at_s = clock.monotonic_s()
-        self._version = _version_of(file)
+        self._version = version_of(file)
         self._index(load_publishers(file))
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="publishers")
         self._turn = asyncio.Lock()
@@ -159,7 +130,7 @@ class PublisherAccounts:
         if now_s - self._checked_at_s < CHECK_INTERVAL_S:
             return
         self._checked_at_s = now_s
-        version = await asyncio.to_thread(_version_of, self._file)
+        version = await asyncio.to_thread(version_of, self._file)
         if version is None or version == self._version:
             return
         self._version = version  # also of a broken file: once is enough to complain
@@ -176,41 +147,6 @@ class PublisherAccounts:
         }
 
 
-def load_publishers(file: Path) -> list[PublisherAccount]:
-    """Return the accounts in ``file``.
-
-    Raises:
-        ConfigurationError: if it cannot be read or is not what it must be; never names a hash.
-    """
-    try:
-        if file.stat().st_size > FILE_SIZE_MAX_BYTES:
-            raise ConfigurationError(f"{file}: larger than {FILE_SIZE_MAX_BYTES} bytes")
-        return _ENTRIES.validate_python(json.loads(file.read_bytes()))
-    except OSError as error:
-        raise ConfigurationError(f"{file}: cannot be read: {error.strerror}") from error
-    except ValidationError as error:
-        wrong = "; ".join(
-            f"[{'.'.join(str(level) for level in mistake['loc'])}] {expectation(mistake)}"
-            for mistake in error.errors(include_url=False, include_input=False)
-        )
-        raise ConfigurationError(f"{file}: {wrong}") from error
-    except ValueError as error:
-        raise ConfigurationError(f"{file}: not valid JSON: {error}") from error
-
-
-def generate_password() -> str:
-    """Return a new password that cannot be guessed."""
-    return secrets.token_urlsafe(_PASSWORD_BYTES)
-
-
-def hash_generated(password: str) -> str:
-    """Return the hash of a password of `generate_password`; too cheap for one that people chose."""
-    hasher = PasswordHasher(
-        time_cost=GENERATED_PASSES, memory_cost=GENERATED_MEMORY_KIB, parallelism=1, type=Type.ID
-    )
-    return hasher.hash(password)
-
-
 def _matches(stored: str, password: bytes) -> bool:
     if len(password) > PASSWORD_SIZE_MAX_BYTES:
         return False
@@ -218,11 +154,3 @@ def _matches(stored: str, password: bytes) -> bool:
         return PasswordHasher().verify(stored, password)
     except (VerificationError, InvalidHashError):
         return False
-
-
-def _version_of(file: Path) -> tuple[int, int, int] | None:
-    try:
-        found = file.stat()
-    except OSError:
-        return None
-    return (found.st_mtime_ns, found.st_size, found.st_ino)

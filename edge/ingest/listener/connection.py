@@ -183,7 +183,8 @@ class PublisherConnection(asyncio.BufferedProtocol):
     def _settle(self) -> None:
         """Write what is to be said; note what is held; close after the end."""
         session = self.session
-        self._write()
+        if session.has_output:
+            self._write()
         if session.state is State.ENDED:
             if not self._is_over and self._transport is not None:
                 self._is_over = True

@@ -13,7 +13,8 @@ from uuid import uuid4
 from edge.config import ListenerConfig
 from edge.errors import LogError
 from edge.ingest.intake import Intake
-from edge.ingest.listener.accounts import PublisherAccount, PublisherAccounts, TooBusyError
+from edge.ingest.listener.accounts import PublisherAccounts, TooBusyError
+from edge.ingest.listener.accounts_file import PublisherAccount
 from edge.ingest.listener.connection import Pause, PublisherConnection
 from edge.ingest.listener.counts import ListenerCounts
 from edge.ingest.listener.endings import Ending

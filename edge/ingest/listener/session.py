@@ -104,6 +104,11 @@ class PublisherSession:
         self._has_will = False
 
     @property
+    def has_output(self) -> bool:
+        """Tell whether there is something to be written."""
+        return bool(self._output)
+
+    @property
     def in_flight(self) -> int:
         """Return how many messages are not acknowledged yet."""
         return len(self._in_flight)

@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Iterator
 
 from edge.config import IngestConfig, ListenerConfig
-from edge.ingest.listener.accounts import load_publishers
+from edge.ingest.listener.accounts_file import load_publishers
 from edge.ingest.listener.session import Terms
 from shared.errors import ConfigurationError
 

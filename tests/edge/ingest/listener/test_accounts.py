@@ -8,9 +8,10 @@ import pytest
 
 from edge.config import ListenerConfig
 from edge.ingest.listener import accounts as accounts_module
-from edge.ingest.listener.accounts import (
-    PublisherAccounts,
-    TooBusyError,
+from edge.ingest.listener.accounts import PublisherAccounts, TooBusyError
+from edge.ingest.listener.accounts_file import (
+    PublisherAccount,
+    add_publisher,
     generate_password,
     hash_generated,
     load_publishers,
@@ -148,6 +149,18 @@ def test_a_generated_password_is_long_and_its_hash_can_be_verified() -> None:
     password = generate_password()
     assert len(password) >= 24
     assert hash_generated(password).startswith("$argon2id$")
+
+
+def test_an_account_is_added_and_replaced(tmp_path: Path) -> None:
+    file = tmp_path / "accounts.json"
+    for name, devices in (("a", ()), ("b", ("gas-1",)), ("a", ("gas-2",))):
+        made = PublisherAccount(username=name, password_hash=hash_generated("x"), devices=devices)
+        add_publisher(file, made)
+    assert {each.username: tuple(each.publishes_as) for each in load_publishers(file)} == {
+        "a": ("gas-2",),
+        "b": ("gas-1",),
+    }
+    assert file.stat().st_mode & 0o777 == 0o600
 
 
 def faults(tmp_path: Path, **config: object) -> str:
