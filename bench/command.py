@@ -10,6 +10,7 @@ import typer
 import uvloop
 
 from bench.ingest import IngestOptions, bench_ingest
+from bench.listener import ListenerOptions, bench_listener
 from bench.live import LiveOptions, bench_live
 from bench.query import QueryOptions, bench_query
 from bench.report import Report
@@ -68,6 +69,12 @@ def ingest(
     edge_only: Annotated[
         bool, typer.Option("--edge-only", help="Embedded broker and edge alone, no central.")
     ] = False,
+    listener: Annotated[
+        bool, typer.Option("--listener", help="Publish to the edge itself; no central, no broker.")
+    ] = False,
+    connections: Annotated[
+        int, typer.Option(min=1, max=1_000, help="With --listener: publishing devices.")
+    ] = 400,
     folder: Folder = None,
     mqtt: Mqtt = None,
     mqtt_credentials: MqttCredentials = None,
@@ -81,16 +88,22 @@ def ingest(
       headframe bench ingest
 
       headframe bench ingest --rate 2000 --seconds 60 --json
+
+      headframe bench ingest --listener --rate 40000 --connections 400 --seconds 30
     """
 
     def measure(site: SiteOptions, clock: Clock) -> Coroutine[Any, Any, Report]:
+        warmup_s = min(WARMUP_MAX_S, seconds / 4)
+        if listener:
+            asked = ListenerOptions(site, rate, seconds, connections, warmup_s)
+            return bench_listener(asked, clock)
         options = IngestOptions(
             site=site,
             rate=rate,
             seconds=seconds,
             sources=sources,
             metrics=metrics,
-            warmup_s=min(WARMUP_MAX_S, seconds / 4),
+            warmup_s=warmup_s,
             with_central=not edge_only,
         )
         return bench_ingest(options, clock)

@@ -1,6 +1,7 @@
 """One edge and the embedded broker, without central: the edge's own figures, undisturbed."""
 
 import contextlib
+import json
 import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -21,6 +22,7 @@ from deploy.site.options import EDGE_ID, SITE
 from deploy.site.private_files import write_private
 from deploy.site.probes import http_answers, port_answers
 from deploy.site.toml_text import TomlTable, toml_text
+from edge.ingest.listener.accounts_file import hash_generated
 
 _START_TIMEOUT_S = 30.0
 _FOLDER_MODE = 0o700
@@ -35,9 +37,9 @@ async def edge_alone(options: SiteOptions) -> AsyncGenerator[Site]:
     Raises:
         BenchError: if one of them does not answer in time. SiteError: no embedded broker.
     """
-    mqtt_port, monitor_port, api_port = free_ports(3)
+    mqtt_port, monitor_port, api_port, listener_port = free_ports(4)
     broker_file = _write_broker(options.state_dir / "nats", mqtt_port, monitor_port)
-    edge_file = _write_edge(options.state_dir / "edge", mqtt_port, api_port)
+    edge_file = _write_edge(options.state_dir / "edge", mqtt_port, api_port, listener_port)
     broker_log, edge_log = (options.folder / name for name in ("broker.log", "edge.log"))
     async with started(broker_log, *broker_launch(broker_file).command) as broker:
         await _until(broker, lambda: port_answers("127.0.0.1", mqtt_port), broker_log)
@@ -50,6 +52,7 @@ async def edge_alone(options: SiteOptions) -> AsyncGenerator[Site]:
                 central_url="",
                 edge_url=f"http://127.0.0.1:{api_port}",
                 broker=BrokerAddress("127.0.0.1", mqtt_port, _DEVICE, _PASSWORD),
+                listener=BrokerAddress("127.0.0.1", listener_port, _DEVICE, _PASSWORD),
             )
 
 
@@ -68,10 +71,17 @@ def _write_broker(folder: Path, mqtt_port: int, monitor_port: int) -> Path:
     return file
 
 
-def _write_edge(folder: Path, mqtt_port: int, api_port: int) -> Path:
+def _write_edge(folder: Path, mqtt_port: int, api_port: int, listener_port: int) -> Path:
     folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
     password_file = folder / "mqtt-password"
     write_private(password_file, _PASSWORD + "\n")
+    accounts_file = folder / "publishers.json"
+    account = {
+        "username": _DEVICE,
+        "password_hash": hash_generated(_PASSWORD),
+        "devices": ["*"],
+    }
+    write_private(accounts_file, json.dumps([account]) + "\n")
     table: TomlTable = {
         "site": SITE,
         "edge_id": EDGE_ID,
@@ -80,6 +90,12 @@ def _write_edge(folder: Path, mqtt_port: int, api_port: int) -> Path:
             "port": mqtt_port,
             "username": _EDGE,
             "password_file": password_file,
+        },
+        "listener": {
+            "enabled": True,
+            "port": listener_port,
+            "accounts_file": accounts_file,
+            "connects_per_minute_max": 0,
         },
         "api": {"port": api_port},
     }

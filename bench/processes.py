@@ -21,6 +21,7 @@ _ROLES: tuple[tuple[tuple[str, ...], str], ...] = (
     (("central", "run"), "central"),
     (("headframe-central", "run"), "central"),
     (("bench.load",), "publisher"),
+    (("bench.listener_load",), "publisher"),
     (("chromium",), "browser"),
     (("chromium-browser",), "browser"),
     (("chrome",), "browser"),

@@ -8,6 +8,7 @@ import msgspec
 
 from bench.children import stop_process
 from bench.errors import BenchError
+from bench.listener_load import ListenerPlan
 from bench.load import LoadPlan, LoadResult, read_result
 from bench.processes import ProcessWatch
 
@@ -21,13 +22,24 @@ async def publish(plan: LoadPlan, folder: Path, watch: ProcessWatch) -> LoadResu
     Raises:
         BenchError: if the publisher fails; the message holds what it said.
     """
+    return read_result(await run_publisher("bench.load", plan, folder, watch))
+
+
+async def run_publisher(
+    module: str, plan: LoadPlan | ListenerPlan, folder: Path, watch: ProcessWatch
+) -> str:
+    """Run ``module`` on the plan in a process of its own; return the last line it printed.
+
+    Raises:
+        BenchError: if it fails; the message holds what it said.
+    """
     file = folder / f"plan-{plan.prefix}.json"
     file.touch(mode=_PLAN_MODE)
     file.write_bytes(msgspec.json.encode(plan))
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "bench.load",
+        module,
         str(file),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -41,4 +53,4 @@ async def publish(plan: LoadPlan, folder: Path, watch: ProcessWatch) -> LoadResu
     if process.returncode != 0:
         said = errors.decode(errors="replace")[-_ERRORS_SHOWN_CHARACTERS:]
         raise BenchError(f"the publisher failed: {said}")
-    return read_result(output.decode().splitlines()[-1])
+    return output.decode().splitlines()[-1]

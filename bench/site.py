@@ -44,6 +44,7 @@ class Site:
     edge_url: str
     broker: BrokerAddress
     name: str = "kaduna"
+    listener: BrokerAddress | None = None  # the edge's own endpoint, where it is on
 
     @property
     def edge_configuration(self) -> dict[str, Any]:

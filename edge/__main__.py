@@ -21,10 +21,15 @@ import uvloop
 
 from edge.config import EdgeConfig
 from edge.errors import LogForeignError, LogVersionError
+from edge.ingest.findings import Grade
+from edge.log.declared import DeclaredGap
+from edge.log.gap_file import read_gaps
 from edge.log.quarantine import QuarantineReader, open_quarantine_reader
 from edge.log.records import QuarantineEntry
-from edge.runtime.checks import failed_checks
+from edge.runtime.checks import broker_findings, failed_checks
 from edge.runtime.daemon import EdgeDaemon
+from edge.runtime.device_command import device_app
+from edge.runtime.doctor import examine
 from edge.runtime.report import (
     EdgeReport,
     read_report,
@@ -54,6 +59,7 @@ quarantine_app = typer.Typer(
     epilog="Example: headframe-edge quarantine list --reason bad_json --limit 20",
 )
 app.add_typer(quarantine_app, name="quarantine")
+app.add_typer(device_app, name="device")
 
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="TOML file; HEADFRAME_… and flags override it.")
@@ -103,15 +109,46 @@ def check(
 ) -> None:
     """Check configuration, files and state directory without starting anything."""
     config = _load(config_file, _flags(state_dir=state_dir, site=site, edge_id=edge_id))
-    failures = list(failed_checks(config))
+    failures, warnings = list(failed_checks(config)), list[str]()
+    for finding in broker_findings(config):
+        told = f"{finding.told}; set: {finding.remedy}" if finding.remedy else finding.told
+        if finding.grade is not Grade.OK:
+            (failures if finding.grade is Grade.FAILED else warnings).append(told)
     if as_json:
-        typer.echo(json.dumps({"ok": not failures, "failures": failures}))
+        typer.echo(json.dumps({"ok": not failures, "failures": failures, "warnings": warnings}))
     else:
-        for failure in failures:
-            typer.echo(f"FAILED {failure}", err=True)
+        for mark, lines in (("FAILED", failures), ("warning", warnings)):
+            for line in lines:
+                typer.echo(f"{mark} {line}", err=True)
         if not failures:
             typer.echo(f"ok: {config.edge_id} of {config.site}, state in {config.state_dir}")
     if failures:
+        raise typer.Exit(EXIT_FAILED)
+
+
+@app.command(epilog="Example: headframe-edge doctor --config /etc/headframe/edge.toml")
+def doctor(
+    config_file: ConfigFile = None,
+    state_dir: StateDir = None,
+    site: Site = None,
+    edge_id: EdgeId = None,
+    as_json: AsJson = False,
+) -> None:
+    """Try broker, rights, disk, clock and central as the edge uses them, and say what to mend.
+
+    Disturbs no running edge. Exit code 1 if something fails; warnings alone are 0.
+    """
+    config = _load(config_file, _flags(state_dir=state_dir, site=site, edge_id=edge_id))
+    _act_as_owner(config.state_dir)
+    findings = asyncio.run(examine(config, SystemClock()))
+    for finding in findings:
+        if as_json:
+            typer.echo(json.dumps(asdict(finding)))
+        else:
+            typer.echo(f"{finding.grade:<8}{finding.name:<16} {finding.told}")
+            if finding.remedy:
+                typer.echo(f"{'':<24} → {finding.remedy}")
+    if any(finding.grade is Grade.FAILED for finding in findings):
         raise typer.Exit(EXIT_FAILED)
 
 
@@ -183,6 +220,24 @@ def quarantine_show(
     typer.echo(_line(entry), err=True)
     sys.stdout.buffer.write(entry.payload)
     sys.stdout.buffer.flush()
+
+
+@app.command(epilog="Example: headframe-edge gaps --limit 20 --json")
+def gaps(
+    config_file: ConfigFile = None,
+    state_dir: StateDir = None,
+    limit: Annotated[int, typer.Option(min=1, max=1_000, help="Newest gaps to show.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List what is declared lost before it reached the edge, newest first."""
+    folder = _state_dir(config_file, state_dir)
+    try:
+        _act_as_owner(folder)
+        found = read_gaps(folder, limit)
+    except HeadframeError as error:
+        _fail(str(error), EXIT_FAILED)
+    for gap in found:
+        typer.echo(json.dumps(asdict(gap)) if as_json else _gap_line(gap))
 
 
 def main() -> None:
@@ -274,6 +329,15 @@ def _line(entry: QuarantineEntry) -> str:
     return (
         f"{entry.id:>6}  {iso_utc(entry.at_ms)}  {entry.reason}  {entry.topic}  "
         f"{entry.field}: {entry.detail}  ({entry.size_bytes} bytes) {preview!r}"
+    )
+
+
+def _gap_line(gap: DeclaredGap) -> str:
+    numbers = f"  {gap.first_seq} to {gap.last_seq}" if gap.last_seq else ""
+    since = iso_utc(gap.from_ms) if gap.from_ms else "an unknown time"
+    return (
+        f"{gap.reason}  {gap.topic or 'any device'}  {gap.missing} messages{numbers}  "
+        f"between {since} and {iso_utc(gap.until_ms)}"
     )
 
 

@@ -27,6 +27,7 @@ class MqttConfig(Section):
     version: Annotated[int, Field(ge=4, le=5)] = 4  # 4 = MQTT 3.1.1, 5 = MQTT 5
     keepalive_s: Annotated[int, Field(ge=5, le=600)] = 30
     refusals_file: Path | None = None  # JSON, reason -> count: what the broker refused before us
+    broker_config_file: Path | None = None  # mosquitto.conf, to be judged by check
 
 
 class IngestConfig(Section):
@@ -40,6 +41,27 @@ class IngestConfig(Section):
     late_after_s: Annotated[float, Field(gt=0)] = 60.0
     future_after_s: Annotated[float, Field(gt=0)] = 2.0
     future_reject_s: Annotated[float, Field(gt=0)] = 300.0
+
+
+class ListenerConfig(Section):
+    """The edge's own MQTT endpoint for publishers: its PUBACK means "on disk"."""
+
+    enabled: bool = False
+    host: str = "127.0.0.1"
+    port: Port = 1884
+    accounts_file: Path | None = None  # JSON: who may publish, and as which devices
+    tls_cert_file: Path | None = None
+    tls_key_file: Path | None = None
+    client_ca_file: Path | None = None  # given: publishers may prove themselves by certificate
+    insecure: bool = False  # other addresses than loopback without TLS
+    connections_max: Annotated[int, Field(ge=1, le=10_000)] = 1_000
+    connects_per_minute_max: Annotated[int, Field(ge=0)] = 600  # from one address; 0 = no limit
+    in_flight_max: Annotated[int, Field(ge=1, le=65_535)] = 1_000  # of one connection
+    packet_size_max_bytes: Annotated[int, Field(ge=65_536, le=16_777_216)] = 8_454_144
+    keepalive_max_s: Annotated[int, Field(ge=5, le=65_535)] = 600  # MQTT 5: imposed
+    idle_timeout_s: Annotated[float, Field(gt=0)] = 3_600.0  # of a publisher without keepalive
+    greeting_timeout_s: Annotated[float, Field(gt=0)] = 10.0  # TLS, CONNECT and its judging, each
+    packet_timeout_s: Annotated[float, Field(gt=0)] = 60.0  # from the first byte to the last
 
 
 class LogConfig(Section):
@@ -166,6 +188,7 @@ class EdgeConfig(Section):
     log_level: str = "info"
     mqtt: MqttConfig = MqttConfig()
     ingest: IngestConfig = IngestConfig()
+    listener: ListenerConfig = ListenerConfig()
     log: LogConfig = LogConfig()
     alarms: AlarmsConfig = AlarmsConfig()
     uplink: UplinkConfig = UplinkConfig()

@@ -51,6 +51,19 @@ class BrokerError(EdgeError):
     code = "broker"
 
 
+class PacketError(EdgeError):
+    """Bytes that are not MQTT, or not what may come now; the connection ends.
+
+    ``mqtt_code`` is the reason code of MQTT 5 that says why.
+    """
+
+    code = "packet"
+
+    def __init__(self, text: str, mqtt_code: int = 0x81) -> None:
+        super().__init__(text)
+        self.mqtt_code = mqtt_code
+
+
 class LocalStateError(EdgeError):
     """A file of the edge's own state beside the log cannot be used; start is refused."""
 

@@ -45,6 +45,7 @@ class IngestCounts:
     redelivered: int = 0  # copies of a message that is still on its way, dropped
     sessions_lost: int = 0  # connects at which the broker had forgotten our session
     broker_dropped: int = 0  # messages the broker dropped for full queues, by its own count
+    drops_told: int = 0  # times the broker told that count
     connects: int = 0
     disconnects: int = 0
     pauses: int = 0  # times reading stopped because too much was in flight

@@ -15,7 +15,8 @@ from edge.ingest.quality import Delivery, Judge, Outcome, Verdict, range_quality
 from edge.ingest.routing import NotOurs, route
 from edge.ingest.seen import SeenWindow
 from edge.ingest.sequence import IN_ORDER
-from edge.ingest.wire import Publish
+from edge.ingest.stream import Publish
+from edge.log.declared import DeclaredGap, GapReason, Recovered
 from edge.metrics import IngestCounts
 from shared.domain.samples import ValueType
 
@@ -28,6 +29,10 @@ _HEARTBEAT_MS: Final = HEARTBEAT_STORED_EVERY_S * 1000
 _ONLINE: Final = (("online", ValueType.FLAG, True),)
 
 _ORDINARY: Final = Delivery(retained=False, redelivered=False)
+
+_NOT_PERMITTED: Final = Refusal(
+    Reason.NOT_PERMITTED, "topic", "expected a topic of the sender's own device"
+)
 
 Contents = Decoded | NotOurs | Refusal
 
@@ -54,6 +59,8 @@ class Admission:
 
     def decode(self, message: Publish) -> Contents:
         """Return what the message says; reads nothing that changes, so any thread may call it."""
+        if message.is_denied:
+            return _NOT_PERMITTED
         source = self.catalogue.known_source(message.topic)
         routed = route(message.topic, self._site) if source is None else source.topic
         if isinstance(routed, NotOurs | Refusal):
@@ -129,6 +136,8 @@ class Admission:
             self._counts.duplicates += 1
             return
         self._remember(verdict, group)
+        if verdict.sequence is not IN_ORDER:
+            self._declare(sample, source, verdict, group)
         if verdict.refusal is not None:
             refusals.append(verdict.refusal)
             return
@@ -151,13 +160,32 @@ class Admission:
             group.add_seen(verdict.identity)
             if self._seen.is_due:
                 self._turn_window(group)
-        sequence = verdict.sequence
-        if sequence is not IN_ORDER:
-            counts = self._counts
-            counts.gaps += sequence.missing > 0
-            counts.missing += sequence.missing
-            counts.recovered += sequence.recovered
-            counts.restarts += sequence.restarted
+
+    def _declare(
+        self, sample: DecodedSample, source: Source, verdict: Verdict, group: Group
+    ) -> None:
+        """Count what the number of a sample tells; declare what is missing before it."""
+        sequence, counts = verdict.sequence, self._counts
+        counts.gaps += sequence.missing > 0
+        counts.missing += sequence.missing
+        counts.recovered += sequence.recovered
+        counts.restarts += sequence.restarted
+        if sequence.recovered and sample.seq is not None:
+            group.recovered.append(Recovered(str(source.topic), sample.seq))
+        if sequence.gap is not None:
+            first_seq, last_seq, from_ms = sequence.gap
+            group.gaps.append(
+                DeclaredGap(
+                    reason=GapReason.SEQUENCE_GAP,
+                    topic=str(source.topic),
+                    first_seq=first_seq,
+                    last_seq=last_seq,
+                    missing=sequence.missing,
+                    from_ms=max(from_ms, 0),
+                    until_ms=verdict.ts_ms,
+                    declared_ms=group.received_ms,
+                )
+            )
 
     def _turn_window(self, group: Group) -> None:
         """Forget the oldest identities, but rewrite the last of each source, for its sequence.

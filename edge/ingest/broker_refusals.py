@@ -7,6 +7,7 @@ What the broker dropped for full queues it tells by itself, while the edge is co
 
 import json
 import re
+from collections.abc import Callable, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeGuard, cast
@@ -18,6 +19,16 @@ SIZE_MAX_BYTES: Final = 65_536  # a dozen reasons; a larger file is not one of o
 COUNT_MAX: Final = 2**63 - 1  # more has no place in a frame, which would end the session
 QUEUE_FULL: Final = "queue_full"  # dropped because a queue of the broker was full
 _REASON = re.compile(r"[a-z][a-z0-9_]{0,63}")  # as codes of the sync session
+
+
+def refused_before_us(
+    file: Path | None, counts: IngestCounts, listener: Callable[[], Mapping[str, int]]
+) -> dict[str, int]:
+    """Return how often the broker, or our own ``listener``, refused something, by reason."""
+    found = refused_by_broker(file, counts)
+    for reason, count in listener().items():
+        found[reason] = found.get(reason, 0) + count
+    return dict(islice(found.items(), REPORTED_REASONS_MAX))
 
 
 def refused_by_broker(file: Path | None, counts: IngestCounts) -> dict[str, int]:

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import Final, assert_never, cast
 
-from edge.errors import BrokerError
+from edge.errors import BrokerError, PacketError
 from edge.ingest.intake import Intake
 from edge.ingest.routing import DROPPED_TOPIC, SUBSCRIPTION
+from edge.ingest.stream import Publish, encode_pubacks
 from edge.ingest.wire import (
     DISCONNECT,
     PINGREQ,
@@ -19,10 +20,8 @@ from edge.ingest.wire import (
     Packet,
     PacketReader,
     Pingresp,
-    Publish,
     ServerDisconnect,
     Suback,
-    encode_pubacks,
     encode_subscribe,
 )
 from edge.metrics import IngestCounts
@@ -30,11 +29,11 @@ from edge.metrics import IngestCounts
 # One read is at most this, and so is what is parsed before the loop turns: about 300 messages.
 READ_BUFFER_BYTES: Final = 32_768
 _SUBSCRIBE_ID: Final = 1  # the only packet identifier that the edge itself ever uses
-_REFUSED_FROM: Final = 0x80  # a SUBACK code of this or more is a refusal
+REFUSED_FROM: Final = 0x80  # a SUBACK code of this or more is a refusal
 
 _COUNT_DIGITS_MAX: Final = 18
 
-_CONNACK_REFUSALS: Final = {
+CONNACK_REFUSALS: Final = {
     1: "it does not speak this version of MQTT",
     2: "it rejects the client identifier",
     3: "it is unavailable",
@@ -87,6 +86,7 @@ class BrokerConnection(asyncio.BufferedProtocol):
         self.error: str | None = None  # why it was lost
         self.session_present = False
         self.keepalive_s: int | None = None  # the broker's own wish
+        self.connack: Connack | None = None  # its whole answer
         self.progress = asyncio.Event()  # set at every change of stage
         self._connect = connect
         self._subscribe = subscribe
@@ -128,7 +128,7 @@ class BrokerConnection(asyncio.BufferedProtocol):
         self._received_s = self._monotonic_s()
         try:
             messages = list(self._messages_of(self._reader.feed(bytes(self._view[:nbytes]))))
-        except BrokerError as error:
+        except (BrokerError, PacketError) as error:
             self.fail(str(error))
             return
         if messages:
@@ -224,15 +224,16 @@ class BrokerConnection(asyncio.BufferedProtocol):
         if self.stage is not Stage.GREETING:
             raise BrokerError("a second CONNACK")
         if packet.code != 0:
-            meaning = packet.reason or _CONNACK_REFUSALS.get(packet.code, "no reason given")
+            meaning = packet.reason or CONNACK_REFUSALS.get(packet.code, "no reason given")
             raise BrokerError(f"the broker refused the edge with code {packet.code}: {meaning}")
         self.session_present, self.keepalive_s = packet.session_present, packet.keepalive_s
+        self.connack = packet
         self._send(self._subscribe)
         self._advance(Stage.SUBSCRIBING)
 
     def _take_suback(self, packet: Suback) -> None:
-        granted = packet.codes[0] if packet.codes else _REFUSED_FROM
-        if granted >= _REFUSED_FROM:
+        granted = packet.codes[0] if packet.codes else REFUSED_FROM
+        if granted >= REFUSED_FROM:
             raise BrokerError(f"the broker refused the subscription to {SUBSCRIPTION}")
         if granted == 0:
             raise BrokerError("the broker grants QoS 0 only: it could lose messages unseen")
@@ -241,6 +242,7 @@ class BrokerConnection(asyncio.BufferedProtocol):
     def _take_dropped(self, packet: Publish) -> None:
         if packet.payload.isdigit():
             self._counts.broker_dropped = int(packet.payload[:_COUNT_DIGITS_MAX])
+            self._counts.drops_told += 1
 
     def _pause(self) -> None:
         if not self._is_paused and self._transport is not None:

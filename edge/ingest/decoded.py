@@ -26,6 +26,7 @@ class Reason(StrEnum):
     PAYLOAD_TOO_LARGE = "payload_too_large"
     TOO_MANY_SAMPLES = "too_many_samples"
     TOO_MANY_SERIES = "too_many_series"
+    NOT_PERMITTED = "not_permitted"  # its sender may not publish there; by the listener only
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from typing import Final
 from edge.ingest.catalogue import SeriesEntry
 from edge.ingest.decoded import Refusal
 from edge.ingest.seen import Identity
-from edge.ingest.wire import Publish
+from edge.ingest.stream import Publish
+from edge.log.declared import DeclaredGap, Recovered
 from edge.log.records import PendingBatch, QuarantineEntry
 from shared.domain.samples import Series, Value
 
@@ -22,7 +23,8 @@ class Group:
 
     __slots__ = (
         "_quality", "_receipts", "_recv_max_ms", "_recv_min_ms", "_seen", "_series_ix", "_ts_ms",
-        "_value", "_value_type", "entries", "messages", "opened_s", "samples", "size_bytes",
+        "_value", "_value_type", "entries", "gaps", "messages", "opened_s", "recovered",
+        "samples", "size_bytes",
     )  # fmt: skip
 
     def __init__(self, opened_s: float) -> None:
@@ -31,6 +33,8 @@ class Group:
         self.samples = 0
         self.size_bytes = 0
         self.entries: list[QuarantineEntry] = []
+        self.gaps: list[DeclaredGap] = []
+        self.recovered: list[Recovered] = []
         self._series_ix: list[int] = []
         self._value_type: list[int] = []
         self._ts_ms: list[int] = []
@@ -39,7 +43,12 @@ class Group:
         self._seen: list[Identity] = []
         self._recv_min_ms = 0
         self._recv_max_ms = 0
-        self._receipts: list[tuple[Acknowledge, list[int]]] = []
+        self._receipts: dict[Acknowledge, list[int]] = {}  # one answer for each connection
+
+    @property
+    def received_ms(self) -> int:
+        """Return the edge's time when its newest message was read."""
+        return self._recv_max_ms
 
     @property
     def values(self) -> int:
@@ -54,9 +63,10 @@ class Group:
         self.size_bytes += len(message.payload)
         if message.packet_id == 0:
             return
-        if not self._receipts or self._receipts[-1][0] != acknowledge:
-            self._receipts.append((acknowledge, []))
-        self._receipts[-1][1].append(message.packet_id)
+        receipt = self._receipts.get(acknowledge)
+        if receipt is None:
+            receipt = self._receipts[acknowledge] = []
+        receipt.append(message.packet_id)
 
     def add_value(self, entry: SeriesEntry, ts_ms: int, value: Value, quality: int) -> None:
         """Add one row."""
@@ -116,4 +126,4 @@ class Group:
 
     def acknowledge(self) -> int:
         """Tell every connection what is durable, in arrival order; return how many were sent."""
-        return sum(acknowledge(packet_ids) for acknowledge, packet_ids in self._receipts)
+        return sum(acknowledge(packet_ids) for acknowledge, packet_ids in self._receipts.items())

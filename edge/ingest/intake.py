@@ -1,9 +1,9 @@
 """From messages to the log: the work loop of ingest. Owns order, backpressure and the promise.
 
-The promise: a message is acknowledged only after everything it produced is on disk: refusals first,
-then alerts, samples last. In that order a crash in between makes a refusal appear twice at worst,
-and an alert is known by its id; in the other order the redelivery would be taken for a duplicate,
-and refusal and alert would be lost.
+The promise: a message is acknowledged only after everything it produced is on disk: refusals and
+declared gaps first, then alerts, samples last. In that order a crash in between makes a refusal
+appear twice at worst, and an alert is known by its id; in the other order the redelivery would be
+taken for a duplicate, and refusal, gap and alert would be lost.
 
 Messages are judged in arrival order into a group; groups are committed one after the other, so
 that acknowledgements leave in the order of arrival. What a full log refuses is tried again for ever
@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 
@@ -24,13 +24,13 @@ from edge.ingest.admission import SLICE_SAMPLES, Admission
 from edge.ingest.decoded import Reason
 from edge.ingest.group import Acknowledge, Group
 from edge.ingest.pace import SILENCE_S, Pace
+from edge.ingest.ports import CommitHooks, Stores
+from edge.ingest.stream import Publish
 from edge.ingest.unstorable import refused_rows, without_rows
-from edge.ingest.wire import Publish
-from edge.log.records import Committed, PendingBatch, QuarantineEntry
+from edge.log.records import PendingBatch
 from edge.metrics import EdgeMetrics
 from shared.clock import Clock
 from shared.logs import get_log
-from shared.sync.records import AlertRecord
 
 # Judging stops here and waits for the disk. All of it fits well into the window of `seen.py`.
 JUDGED_SAMPLES_MAX: Final = 50_000
@@ -50,45 +50,6 @@ IDLE_BEAT_S: Final = 2.0
 ATTEMPT_MAX_S: Final = 20.0
 COMMIT_RETRY_MIN_S: Final = 0.1
 COMMIT_RETRY_MAX_S: Final = 5.0  # a disk that was freed by hand is used again this soon
-
-
-class SampleLog(Protocol):
-    """What ingest needs of the log; each call returns when it is durable."""
-
-    async def append(self, batch: PendingBatch) -> Committed:
-        """Store the batch, all or nothing; LogError (LogFullError) when it cannot.
-
-        ValueError when it never can.
-        """
-        ...
-
-    def unstorable(self, batch: PendingBatch) -> list[tuple[int, str]]:
-        """Return the rows, by position, that make `append` raise ValueError, and why."""
-        ...
-
-    async def quarantine(self, entries: Sequence[QuarantineEntry]) -> None:
-        """Store the refusals; LogError when it cannot."""
-        ...
-
-
-class SampleWatch(Protocol):
-    """Who looks at samples before they are stored: the rules that raise alerts."""
-
-    def judge(self, batch: PendingBatch) -> Sequence[AlertRecord]:
-        """Return the alerts that change by these samples, raised or cleared."""
-        ...
-
-    async def store(self, records: Sequence[AlertRecord]) -> None:
-        """Make them durable; LogError when it cannot, and then it is asked again."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class CommitHooks:
-    """Who sees each batch: ``watch`` before it is stored, ``committed`` when it is durable."""
-
-    watch: SampleWatch
-    committed: Callable[[PendingBatch], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +75,15 @@ class Intake:
         self,
         *,
         admission: Admission,
-        log: SampleLog,
+        stores: Stores,
         linger_s: float,
         clock: Clock,
         metrics: EdgeMetrics,
         hooks: CommitHooks,
     ) -> None:
         self._admission = admission
-        self._log = log
+        self._log = stores.log
+        self._gaps = stores.gaps
         self._linger_s = linger_s
         self._clock = clock
         self._metrics = metrics
@@ -141,7 +103,7 @@ class Intake:
         self._settled = asyncio.Event()
         self._pace = Pace()
         self._attempt_s = clock.monotonic_s()  # when the log was last asked or answered
-        self._resume: Callable[[], None] | None = None
+        self._resume: list[Callable[[], None]] = []
         self._beat: Callable[[], None] | None = None
         self._trouble: str | None = None
         self._warnings = get_log("ingest")
@@ -159,12 +121,17 @@ class Intake:
     @property
     def is_full(self) -> bool:
         """Tell whether whoever reads must stop until its ``on_relief`` callback is called."""
-        load = self.load
-        return load.messages >= WAITING_MESSAGES_MAX or load.size_bytes >= WAITING_BYTES_MAX
+        # Asked after every read: without making a `Load`.
+        messages, size_bytes = len(self._waiting), self._waiting_bytes
+        for group in (self._group, self._committing):
+            if group is not None:
+                messages += group.messages
+                size_bytes += group.size_bytes
+        return messages >= WAITING_MESSAGES_MAX or size_bytes >= WAITING_BYTES_MAX
 
     def on_relief(self, resume: Callable[[], None]) -> None:
-        """Set what is called, on the loop, when there is room again."""
-        self._resume = resume
+        """Add what is called, on the loop, when there is room again."""
+        self._resume.append(resume)
 
     def on_beat(self, beat: Callable[[], None]) -> None:
         """Set what the work loop calls while work goes on; a disk that hangs silences it."""
@@ -312,6 +279,8 @@ class Intake:
         entries = group.entries
         if entries:
             await self._persist("quarantine", lambda: self._log.quarantine(entries))
+        if group.gaps or group.recovered:
+            await self._persist("gaps", lambda: self._gaps.declare(group.gaps, group.recovered))
         batch = group.batch(*self._admission.catalogue.take_new())
         if batch is not None:
             alerts = self._hooks.watch.judge(batch)
@@ -383,5 +352,6 @@ class Intake:
             load.messages <= WAITING_MESSAGES_MAX * RESUME_PART
             and load.size_bytes <= WAITING_BYTES_MAX * RESUME_PART
         )
-        if has_room and self._resume is not None:
-            self._resume()
+        if has_room:
+            for resume in self._resume:
+                resume()

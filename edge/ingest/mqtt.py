@@ -16,6 +16,8 @@ from edge.config import EdgeConfig, MqttConfig
 from edge.errors import BrokerError
 from edge.ingest.connection import BrokerConnection, Stage, subscription
 from edge.ingest.intake import Intake
+from edge.ingest.routing import DROPPED_TOPIC
+from edge.ingest.told_limits import limits_told
 from edge.ingest.wire import PacketReader, encode_connect
 from edge.metrics import IngestCounts
 from shared.clock import Clock
@@ -76,6 +78,7 @@ class MqttReader:
         self._address = f"{config.mqtt.host}:{config.mqtt.port}"
         self._connection: BrokerConnection | None = None
         self._is_stopped = False
+        self._has_missed_count = False
         self._link = BrokerLink(LinkStage.CONNECTING, self._address, None)
         self._said: tuple[str, float] = ("", 0.0)  # last complaint and when
         self._reports = get_log("mqtt")
@@ -192,6 +195,18 @@ class MqttReader:
                 async with asyncio.timeout(keepalive_s / 4):
                     await connection.progress.wait()
             connection.watch(keepalive_s)
+            self._miss_the_count(connection)
+
+    def _miss_the_count(self, connection: BrokerConnection) -> None:
+        """Say once that the broker keeps to itself how much it drops; it is told right away."""
+        if self._config.refusals_file is None and not (
+            self._has_missed_count or self._counts.drops_told or connection.stage is Stage.LOST
+        ):
+            self._has_missed_count = True
+            self._reports.warning(
+                "the broker does not tell how much it drops: only gaps in the devices' numbers do",
+                remedy=f"grant the edge's account: topic read {DROPPED_TOPIC}",
+            )
 
     def _greet(self, connection: BrokerConnection) -> None:
         self._counts.connects += 1
@@ -202,6 +217,13 @@ class MqttReader:
             address=self._address,
             session_present=connection.session_present,
         )
+        if connection.connack is not None:
+            for finding in limits_told(connection.connack, self._payload_size_max_bytes):
+                self._reports.warning(
+                    "a limit of the broker may cost readings",
+                    told=finding.told,
+                    remedy=finding.remedy,
+                )
         if self._expects_session and not connection.session_present:
             self._counts.sessions_lost += 1
             self._reports.warning(

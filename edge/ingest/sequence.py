@@ -29,6 +29,7 @@ class SequenceVerdict:
     missing: int = 0
     recovered: bool = False
     restarted: bool = False
+    gap: tuple[int, int, int] | None = None  # first and last number missing, time before it in ms
 
 
 IN_ORDER: Final = SequenceVerdict()
@@ -72,9 +73,10 @@ class SequenceState:
 
     def _skip_to(self, seq: int, ts_ms: int) -> SequenceVerdict:
         missing = seq - self.last_seq - 1
+        gap = (self.last_seq + 1, seq - 1, self.last_ts_ms)
         self._open_gap(self.last_seq + 1, seq - 1)
         self.last_seq, self.last_ts_ms = seq, ts_ms
-        return SequenceVerdict(Quality.GAP_BEFORE, min(missing, MISSING_PER_GAP_MAX))
+        return SequenceVerdict(Quality.GAP_BEFORE, min(missing, MISSING_PER_GAP_MAX), gap=gap)
 
     def _open_gap(self, first: int, last: int) -> None:
         self._open_gaps.append((first, last))
@@ -99,13 +101,14 @@ class SequenceState:
 
     def _begin_late(self, seq: int, ts_ms: int) -> SequenceVerdict:
         """Begin a run whose first numbers, 1 (or 0) to ``seq - 1``, never arrived."""
+        gap = (1, seq - 1, self.last_ts_ms)
         self._begin(seq, ts_ms)
         if seq <= 1:
             return _RESTARTED
         self._first_seq = 0
         self._open_gap(0, seq - 1)
         missing = min(seq - 1, MISSING_PER_GAP_MAX)
-        return SequenceVerdict(Quality.GAP_BEFORE, missing, restarted=True)
+        return SequenceVerdict(Quality.GAP_BEFORE, missing, restarted=True, gap=gap)
 
     def _close_gap(self, seq: int) -> bool:
         for index, (first, last) in enumerate(self._open_gaps):

@@ -17,15 +17,21 @@ from edge.alarms.watch import AlarmWatch
 from edge.api.server import EdgeApi, EdgeSources
 from edge.config import EdgeConfig, IngestConfig, ThresholdConfig
 from edge.ingest.admission import Admission
-from edge.ingest.broker_refusals import refused_by_broker
+from edge.ingest.broker_refusals import refused_before_us
 from edge.ingest.clock_doubt import ClockDoubt
 from edge.ingest.decoded import DecodeLimits
-from edge.ingest.intake import CommitHooks, Intake
+from edge.ingest.gap_keeper import GapKeeper, raise_alarm
+from edge.ingest.intake import Intake
+from edge.ingest.listener.listener import DurableListener
+from edge.ingest.listener.session_file import SessionFile
+from edge.ingest.listener.settings import terms_of
 from edge.ingest.mqtt import MqttReader
+from edge.ingest.ports import CommitHooks, Stores
 from edge.ingest.quality import Judge, TimeLimits
 from edge.ingest.restore import IngestState, restore_ingest
 from edge.live.recent import RecentSamples
 from edge.live.snapshot import LiveSnapshot
+from edge.log.gap_file import GapFile
 from edge.log.journal import Journal
 from edge.log.records import PendingBatch
 from edge.metrics import EdgeMetrics
@@ -33,8 +39,10 @@ from edge.runtime.gauges import (
     register_alarms,
     register_broker,
     register_clock,
+    register_gaps,
     register_ingest,
     register_link,
+    register_listener,
     register_log,
     register_process,
 )
@@ -66,8 +74,10 @@ class EdgeParts:
     snapshot: LiveSnapshot
     watch: AlarmWatch
     intake: Intake
+    gaps: GapKeeper
     doubt: ClockDoubt
     reader: MqttReader
+    listener: DurableListener | None  # None: devices publish by the broker only
     uplink: UplinkPair | None  # None: no central is configured, the site works alone
     api: EdgeApi
 
@@ -77,7 +87,9 @@ class EdgeParts:
         return LinkState() if self.uplink is None else self.uplink.link
 
 
-def assemble(config: EdgeConfig, journal: Journal, newest: NewestPart, clock: Clock) -> EdgeParts:
+def assemble(
+    config: EdgeConfig, journal: Journal, gap_file: GapFile, newest: NewestPart, clock: Clock
+) -> EdgeParts:
     """Return the parts, joined and filled with what the log knows; nothing runs yet.
 
     Raises:
@@ -91,36 +103,30 @@ def assemble(config: EdgeConfig, journal: Journal, newest: NewestPart, clock: Cl
     recent = _recent(journal, newest.rows, now_ms)
     state = _restored(config, journal, newest, now_ms)
     watch = _watch(config, journal, recent, clock)
+    # The one place where a declared gap leaves ingest: on disk already, and said.
+    gaps = GapKeeper(gap_file, metrics.ingest, clock, handed=raise_alarm)
     intake = Intake(
         admission=_admission(config, state, snapshot, metrics, doubt),
-        log=journal,
+        stores=Stores(journal, gaps),
         linger_s=config.ingest.linger_ms / _MS,
         clock=clock,
         metrics=metrics,
         hooks=CommitHooks(watch, lambda batch: show(batch, snapshot, recent)),
     )
-    reader = MqttReader(
-        config,
-        intake=intake,
-        clock=clock,
-        counts=metrics.ingest,
-        jitter=random.random,
-        expects_session=len(journal.recent) > 0,
-    )
-    broker_refused = partial(refused_by_broker, config.mqtt.refusals_file, metrics.ingest)
+    reader = _reader(config, intake, metrics, clock, expects_session=len(journal.recent) > 0)
+    listener = _listener(config, intake, clock)
+    broker_refused = _refused(config, metrics, listener)
     uplink = _uplink(config, journal, broker_refused, clock)
-    link = None if uplink is None else UplinkView(lambda: uplink.link)
     sources = EdgeSources(
         snapshot=snapshot,
         recent=recent,
         log=journal,
-        link=lambda: link,
+        link=_link_view(uplink),
         alerts=watch.book.alerts.values,
         broker_refused=broker_refused,
         registry=metrics.registry,
         readiness={"log": log_readiness(intake, journal), "broker": broker_readiness(reader)},
     )
-    api = EdgeApi(config, sources, clock)
     parts = EdgeParts(
         config=config,
         clock=clock,
@@ -129,10 +135,12 @@ def assemble(config: EdgeConfig, journal: Journal, newest: NewestPart, clock: Cl
         snapshot=snapshot,
         watch=watch,
         intake=intake,
+        gaps=gaps,
         doubt=doubt,
         reader=reader,
+        listener=listener,
         uplink=uplink,
-        api=api,
+        api=EdgeApi(config, sources, clock),
     )
     _register(parts, broker_refused)
     return parts
@@ -143,6 +151,9 @@ def _register(parts: EdgeParts, broker_refused: Callable[[], Mapping[str, int]])
     register_clock(parts.metrics, parts.doubt, parts.clock)
     register_ingest(parts.metrics, parts.intake, parts.reader, parts.snapshot)
     register_alarms(parts.metrics, parts.watch)
+    if parts.listener is not None:
+        register_listener(parts.metrics, parts.listener)
+    register_gaps(parts.metrics, parts.gaps)
     register_log(parts.metrics, parts.journal, parts.clock)
     register_broker(parts.metrics, broker_refused)
     register_link(parts.metrics, lambda: parts.link)
@@ -214,6 +225,54 @@ def _admission(
         judge=judge,
         seen=state.seen,
         counts=metrics.ingest,
+    )
+
+
+def _reader(
+    config: EdgeConfig,
+    intake: Intake,
+    metrics: EdgeMetrics,
+    clock: Clock,
+    *,
+    expects_session: bool,
+) -> MqttReader:
+    return MqttReader(
+        config,
+        intake=intake,
+        clock=clock,
+        counts=metrics.ingest,
+        jitter=random.random,
+        expects_session=expects_session,
+    )
+
+
+def _refused(
+    config: EdgeConfig, metrics: EdgeMetrics, listener: DurableListener | None
+) -> Callable[[], Mapping[str, int]]:
+    """Return what tells what was refused before the edge read it, by broker and listener."""
+    return partial(
+        refused_before_us,
+        config.mqtt.refusals_file,
+        metrics.ingest,
+        dict if listener is None else lambda: listener.counts.refused,
+    )
+
+
+def _link_view(uplink: UplinkPair | None) -> Callable[[], UplinkView | None]:
+    link = None if uplink is None else UplinkView(lambda: uplink.link)
+    return lambda: link
+
+
+def _listener(config: EdgeConfig, intake: Intake, clock: Clock) -> DurableListener | None:
+    if not config.listener.enabled:
+        return None
+    return DurableListener(
+        config.listener,
+        terms_of(config.listener, config.ingest),
+        site=config.site,
+        intake=intake,
+        sessions=SessionFile(config.state_dir),
+        clock=clock,
     )
 
 

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from edge.config import EdgeConfig
 from edge.errors import LogError
+from edge.ingest.findings import Finding, Grade
+from edge.ingest.listener.settings import listener_faults
+from edge.ingest.mosquitto_settings import included_folders, judge_settings, read_settings
 from edge.ingest.mqtt import read_password, tls_context
 from edge.log.database import check_sqlite_version
 from shared.errors import ConfigurationError
@@ -23,12 +26,30 @@ def failed_checks(config: EdgeConfig) -> Iterator[str]:
         tls_context(config.mqtt)
     except ConfigurationError as error:
         yield str(error)
+    yield from listener_faults(config.listener)
     yield from _unreadable_files(config)
     yield from _unwritable_state(config.state_dir)
     if (config.api.tls_cert_file is None) != (config.api.tls_key_file is None):
         yield "api: tls_cert_file and tls_key_file must be given together"
     if config.uplink.url is not None and not config.uplink.url.startswith("wss://"):
         yield f"uplink.url: expected wss://HOST:PORT/PATH, got {config.uplink.url}"
+
+
+def broker_findings(config: EdgeConfig) -> Iterator[Finding]:
+    """Yield what the broker's own configuration, where it is named, means for the promise."""
+    file = config.mqtt.broker_config_file
+    if file is None:
+        return
+    try:
+        text = file.read_text(encoding="utf-8")
+        for folder in included_folders(text):
+            for more in sorted(Path(folder).glob("*.conf")):
+                text += "\n" + more.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        told = f"mqtt.broker_config_file: {file}: {error}"
+        yield Finding("broker settings", Grade.FAILED, told, "name a file the edge may read")
+        return
+    yield from judge_settings(read_settings(text), config.ingest.payload_size_max_bytes)
 
 
 def _unreadable_files(config: EdgeConfig) -> Iterator[str]:

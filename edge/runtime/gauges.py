@@ -7,7 +7,9 @@ from prometheus_client import GCCollector, PlatformCollector, ProcessCollector
 
 from edge.alarms.watch import AlarmWatch
 from edge.ingest.clock_doubt import ClockDoubt
+from edge.ingest.gap_keeper import GapKeeper
 from edge.ingest.intake import Intake
+from edge.ingest.listener.listener import DurableListener
 from edge.ingest.mqtt import LinkStage as BrokerStage
 from edge.ingest.mqtt import MqttReader
 from edge.live.snapshot import LiveSnapshot
@@ -89,6 +91,37 @@ def register_broker(metrics: EdgeMetrics, refused: Callable[[], Mapping[str, int
         "What the broker refused before it reached the edge, by reason",
         ("reason",),
         lambda: _by_reason(refused()),
+    )
+
+
+def register_listener(metrics: EdgeMetrics, listener: DurableListener) -> None:
+    """Export what goes on at the edge's own endpoint for publishers."""
+    counts = listener.counts
+    metrics.gauge("listener_connections", "Open sockets", lambda: listener.connections)
+    numbers: tuple[tuple[str, str, Callable[[], float]], ...] = (
+        ("listener_accepted", "Publishers let in since the start", lambda: counts.accepted),
+        ("listener_messages", "Messages read since the start", lambda: counts.messages),
+        ("listener_redelivered", "Copies of messages on their way", lambda: counts.redelivered),
+        ("listener_wills", "Last wills published since the start", lambda: counts.wills),
+        ("listener_pauses", "Times all publishers waited for the log", lambda: counts.pauses),
+    )
+    for name, documentation, read in numbers:
+        metrics.gauge(name, documentation, read)
+    metrics.family(
+        "listener_endings",
+        "Connections that ended since the start, by reason",
+        ("reason",),
+        lambda: _by_reason(counts.endings),
+    )
+
+
+def register_gaps(metrics: EdgeMetrics, gaps: GapKeeper) -> None:
+    """Export what is declared lost in front of the edge."""
+    metrics.family(
+        "declared_missing",
+        "Messages declared lost in front of the edge, by how that is known; do not add them up",
+        ("reason",),
+        lambda: _by_reason(gaps.missing),
     )
 
 

@@ -50,6 +50,7 @@ class EdgeReport:
     clock_behind_s: float = 0.0  # 0: no doubt about this node's clock
     quarantined: Mapping[str, int] = field(default_factory=dict[str, int])  # ever, by reason
     broker_refused: Mapping[str, int] = field(default_factory=dict[str, int])  # by reason
+    declared_missing: Mapping[str, int] = field(default_factory=dict[str, int])  # by reason
 
 
 def report_from_metrics(text: str, at_ms: int) -> EdgeReport:
@@ -97,6 +98,7 @@ def report_from_metrics(text: str, at_ms: int) -> EdgeReport:
         clock_behind_s=total("clock_behind_seconds"),
         quarantined=by_reason("quarantined"),
         broker_refused=by_reason("broker_refused"),
+        declared_missing=by_reason("declared_missing"),
     )
 
 
@@ -156,6 +158,8 @@ def report_lines(report: EdgeReport, now_ms: int) -> Iterator[str]:
     yield f"quarantine  {_reasons(report.quarantined) or 'nothing was ever refused'}"
     if report.broker_refused:
         yield f"refused by the broker  {_reasons(report.broker_refused)}"
+    if report.declared_missing:
+        yield f"DECLARED LOST before the edge  {_reasons(report.declared_missing)}"
 
 
 def _connections(report: EdgeReport) -> str:

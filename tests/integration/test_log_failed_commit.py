@@ -11,7 +11,8 @@ import pytest
 from edge.errors import LogError
 from edge.ingest import intake as intake_module
 from edge.ingest.admission import Admission
-from edge.ingest.intake import CommitHooks, Intake
+from edge.ingest.intake import Intake
+from edge.ingest.ports import CommitHooks, Stores
 from edge.ingest.quality import Judge
 from edge.ingest.restore import restore_ingest
 from edge.log import store as store_module
@@ -37,6 +38,7 @@ from tests.support.ingest_bench import (
     message,
     sample,
 )
+from tests.support.intake_log import IntakeLog
 
 
 @pytest.fixture
@@ -123,7 +125,7 @@ async def ingesting(journal: Journal) -> AsyncGenerator[Intake]:
     )
     intake = Intake(
         admission=admission,
-        log=journal,
+        stores=Stores(journal, IntakeLog()),  # no numbers are missing here
         linger_s=0.0,
         clock=clock,
         metrics=metrics,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from edge.ingest.wire import Publish
+from edge.ingest.stream import Publish
 from shared.domain.samples import Quality
 from tests.support.clocks import HandClock
 from tests.support.ingest_bench import IngestLife, ingest_life, message, sample, turn

@@ -12,11 +12,12 @@ import numpy as np
 from edge.ingest.admission import Admission
 from edge.ingest.clock_doubt import ClockDoubt
 from edge.ingest.decoded import DecodeLimits
-from edge.ingest.intake import CommitHooks, Intake, SampleWatch
+from edge.ingest.intake import Intake
+from edge.ingest.ports import CommitHooks, SampleWatch, Stores
 from edge.ingest.quality import Judge, TimeLimits
 from edge.ingest.restore import restore_ingest
 from edge.ingest.seen import SeenWindow
-from edge.ingest.wire import Publish
+from edge.ingest.stream import Publish
 from edge.log.records import PendingBatch, RecentTail
 from edge.metrics import EdgeMetrics, IngestCounts
 from shared.sync.records import AlertRecord
@@ -110,7 +111,7 @@ async def ingest_life(
     committed: list[PendingBatch] = []
     intake = Intake(
         admission=admission,
-        log=log,
+        stores=Stores(log, log),
         linger_s=linger_s,
         clock=clock,
         metrics=metrics,

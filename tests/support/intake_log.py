@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from edge.errors import LogError
+from edge.log.declared import DeclaredGap, Recovered
 from edge.log.records import Committed, PendingBatch, PendingRecords, QuarantineEntry
 from shared.domain.samples import Series, Value
 from shared.sync.records import KnownRecord
@@ -23,6 +24,8 @@ class IntakeLog:
     rows: list[Row] = field(default_factory=list[Row])
     records: list[KnownRecord] = field(default_factory=list[KnownRecord])
     quarantined: list[QuarantineEntry] = field(default_factory=list[QuarantineEntry])
+    gaps: list[DeclaredGap] = field(default_factory=list[DeclaredGap])
+    recovered: list[Recovered] = field(default_factory=list[Recovered])
     failures: list[LogError] = field(default_factory=list[LogError])
     commits: list[str] = field(default_factory=list[str])
     gate: asyncio.Event | None = None
@@ -59,6 +62,11 @@ class IntakeLog:
         await self._pass("records")
         self.records.extend(pending.records)
         return Committed(pending.lane, len(self.records), len(self.records))
+
+    async def declare(self, gaps: Sequence[DeclaredGap], recovered: Sequence[Recovered]) -> None:
+        await self._pass("gaps")
+        self.gaps.extend(gaps)
+        self.recovered.extend(recovered)
 
     async def _pass(self, what: str) -> None:
         if self.gate is not None:

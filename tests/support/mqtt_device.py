@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from edge.ingest.wire import MQTT_3_1_1, encode_connect
+from edge.ingest.stream import MQTT_3_1_1
+from edge.ingest.wire import encode_connect
 from tests.support.mqtt_packets import packet, publish
 
 ANSWER_TIMEOUT_S = 30.0

@@ -7,7 +7,8 @@ import pytest
 
 from edge.ingest import intake as intake_module
 from edge.ingest.connection import BrokerConnection, Stage, subscription
-from edge.ingest.wire import MQTT_3_1_1, MQTT_5, PacketReader
+from edge.ingest.stream import MQTT_3_1_1, MQTT_5
+from edge.ingest.wire import PacketReader
 from tests.support.fake_transport import FakeTransport
 from tests.support.ingest_bench import GAS, IngestLife, ingest_life
 from tests.support.intake_log import IntakeLog

@@ -36,7 +36,9 @@ def test_the_first_number_of_an_unknown_device_may_be_any() -> None:
 
 
 def test_a_jump_flags_the_sample_after_it_and_counts_what_is_missing() -> None:
-    assert verdicts(*seconds(5, 9))[-1] == SequenceVerdict(Quality.GAP_BEFORE, missing=3)
+    assert verdicts(*seconds(5, 9))[-1] == SequenceVerdict(
+        Quality.GAP_BEFORE, missing=3, gap=(6, 8, 5000)
+    )
 
 
 def test_a_jump_without_measure_counts_no_more_than_the_limit() -> None:
@@ -92,7 +94,9 @@ def test_zero_that_comes_just_after_one_is_late_and_no_restart() -> None:
 def test_a_restart_whose_first_numbers_were_lost_is_flagged_as_a_gap() -> None:
     # After boot 1, 2 and perhaps 0 were lost; by its time 3 is newer than 800 was.
     told = verdicts((800, 800_000), (3, 830_000), (2, 829_000))
-    assert told[1] == SequenceVerdict(Quality.GAP_BEFORE, missing=2, restarted=True)
+    assert told[1] == SequenceVerdict(
+        Quality.GAP_BEFORE, missing=2, restarted=True, gap=(1, 2, 800_000)
+    )
     assert told[2].recovered
 
 

@@ -70,7 +70,7 @@ def test_version_for_people_and_for_machines() -> None:
 def test_a_sound_configuration_passes_the_check(config_file: Path) -> None:
     assert call("check", "--config", str(config_file))[0] == 0
     code, text, _ = call("check", "--config", str(config_file), "--json")
-    assert (code, json.loads(text)) == (0, {"ok": True, "failures": []})
+    assert (code, json.loads(text)) == (0, {"ok": True, "failures": [], "warnings": []})
 
 
 def test_a_failed_check_names_every_key_that_is_wrong(config_file: Path) -> None:
