@@ -44,6 +44,10 @@ class SampleTable:
         """Return the samples of these value types, in the same order."""
         return self._picked(np.flatnonzero(np.isin(self.value_type, types)))
 
+    def only(self, rows: NDArray[np.bool_]) -> "SampleTable":
+        """Return the samples where ``rows``, one entry per sample, is true; in the same order."""
+        return self if rows.all() else self._picked(np.flatnonzero(rows))
+
     def in_order(self) -> "SampleTable":
         """Return the samples by series, then rank, then time, then as they came."""
         return self._picked(np.lexsort((self.ts_ms, self.ranked_ms, self.series_id)))
