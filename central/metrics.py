@@ -165,6 +165,11 @@ class UnpackMetrics:
             ["reason"],
             registry=registry,
         )
+        self.rows_rolled_up = Counter(
+            "headframe_central_rows_rolled_up",
+            "Samples read to bring rollups up to date.",
+            registry=registry,
+        )
         self.rows_released = Counter(
             "headframe_central_rows_released",
             "Samples applied after all, from quarantine.",

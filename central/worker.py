@@ -15,7 +15,7 @@ import numpy as np
 from prometheus_client import start_http_server
 
 from central.config import CentralConfig
-from central.errors import StoreError
+from central.errors import DataRefusedError, StoreError
 from central.inbox.pacing import Pace
 from central.inbox.unpack import prepare
 from central.metrics import WorkerMetrics
@@ -25,6 +25,7 @@ from central.store.listening import listen
 from central.store.live_notice import INBOX_CHANNEL
 from central.store.readiness import wait_for_schema
 from central.store.releasing import Released, Releasing
+from central.store.rollups import RolledUp, Rollups
 from central.store.unpacking import Unpacking
 from central.store.upkeep import Upkeep
 from central.store.workers import WORKER_BEAT_S, WorkerIdentity, WorkerRows, WorkTotal
@@ -40,6 +41,7 @@ UPKEEP_EVERY_S: Final = 600.0
 UPKEEP_RETRY_S: Final = 10.0
 # A batch that waited for its series is unpacked so soon after the series is known.
 SECOND_LOOK_EVERY_S: Final = 2.0
+ROLL_UP_EVERY_S: Final = 5.0  # when no hour is due; what is not rolled up is read from samples
 WATCHDOG_TICK_S: Final = 1.0
 STALLED_AFTER_S: Final = 90.0  # no statement may take so long: the loop hangs and is to be killed
 START_PATIENCE_S: Final = 30.0  # asked of systemd anew at each attempt to reach PostgreSQL
@@ -66,6 +68,7 @@ class UnpackWorker:
         self._rows = WorkerRows(self._database)
         self._identity = WorkerIdentity(uuid4(), socket.gethostname(), pid)
         self._releasing = Releasing(self._database, clock, prepare)
+        self._rollups = Rollups(self._database, clock)
         self._upkeep = Upkeep(self._database, inbox_keep_days=config.worker.inbox_keep_days)
         self._wake = asyncio.Event()
         self._stop = asyncio.Event()
@@ -104,6 +107,7 @@ class UnpackWorker:
                 group.create_task(self._beat(), name="beat"),
                 group.create_task(self._keep_up(), name="upkeep"),
                 group.create_task(self._look_again(), name="second-look"),
+                group.create_task(self._roll_up(), name="roll-up"),
                 group.create_task(self._watchdog(), name="watchdog"),
             ]
             self._notifier.ready("waiting for batches")
@@ -204,6 +208,19 @@ class UnpackWorker:
                 if released != Released():
                     _log.info("second look", **asdict(released))
             await asyncio.sleep(SECOND_LOOK_EVERY_S)
+
+    async def _roll_up(self) -> None:
+        """Keep the rollups up to date, a second of work at a time."""
+        is_ready = False
+        while True:
+            done = RolledUp()
+            try:
+                is_ready = is_ready or await self._rollups.begin()
+                done = await self._rollups.refresh_next()
+            except (StoreError, DataRefusedError) as error:
+                _log.warning("rolling up interrupted", error=str(error))
+            self._metrics.unpack.rows_rolled_up.inc(done.samples)
+            await asyncio.sleep(0 if done.hours else ROLL_UP_EVERY_S)
 
     async def _watchdog(self) -> None:
         """Feed the watchdog only while the work loop comes round."""

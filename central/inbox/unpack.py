@@ -90,6 +90,7 @@ def _written(tables: Sequence[SampleTable]) -> Prepared:
         rows=table.rows,
         days=frozenset(np.unique(table.ts_ms // DAY_MS).tolist()),
         latest=tuple(sorted(table.newest(), key=lambda row: (row.site_id, row.series_id))),
+        hours=table.hours(),
         poison=(),
     )
 

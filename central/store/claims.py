@@ -83,6 +83,14 @@ class LatestRow:
     quality: int
 
 
+class DirtyHour(NamedTuple):
+    """An hour of a series whose samples have changed."""
+
+    site_id: int
+    series_id: int
+    hour_ms: int
+
+
 @dataclass(frozen=True, slots=True)
 class PlacedRecord:
     """A record of an urgent lane and where it stood: in which batch, and at which place in it."""
@@ -102,6 +110,7 @@ class Prepared:
     latest: tuple[LatestRow, ...]
     poison: tuple[Poison, ...]
     records: tuple[PlacedRecord, ...] = ()
+    hours: tuple[DirtyHour, ...] = ()  # that the rows fall on, by series
     parked: tuple[Parked, ...] = ()
 
 

@@ -331,6 +331,7 @@ class Worker(Model):
     applied_batches: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     applied_samples: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     quarantined_batches: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    marks_rollups: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
 
 
 class AccountRow(Model):

@@ -15,6 +15,7 @@ from central.store.live_notice import live_payloads
 from central.store.partitions import DayPartitions, Partitioned
 from central.store.queries import load_queries
 from central.store.record_rows import RecordRows
+from central.store.rollups import mark
 from central.store.text_escape import escape_text
 from shared.clock import Clock
 from shared.logs import get_log
@@ -58,6 +59,7 @@ class SampleWriter:
         async with connection.cursor().copy(self._sql["copy"]) as copy:
             for piece in prepared.copy:
                 await copy.write(piece)
+        await mark(connection, prepared.hours)
         await self._raise_latest(connection, prepared.latest)
 
     async def _make_room(self, days: frozenset[int]) -> None:

@@ -137,8 +137,8 @@ def test_public_keys_are_exported_without_the_private_half(
 
 def test_migrates_and_says_the_revision(tmp_path: Path, empty_database_url: str) -> None:
     command = CommandLine(central_site(tmp_path, empty_database_url))
-    assert json.loads(command("migrate", "--json").stdout) == {"revision": "0007"}
-    assert command("migrate").stdout == "schema revision 0007\n"
+    assert json.loads(command("migrate", "--json").stdout) == {"revision": "0008"}
+    assert command("migrate").stdout == "schema revision 0008\n"
 
 
 async def test_what_is_kept_aside_is_listed_shown_and_released(
