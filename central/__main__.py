@@ -10,12 +10,14 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, Protocol, TypeVar, cast
+from typing import Annotated, Protocol, TypeVar, cast
 
 import typer
 import uvloop
 
+from central.command import EXIT_USAGE, AsJson, ConfigFile, attempt, fail, fail_with, load
 from central.config import CentralConfig
+from central.quarantine_command import app as quarantine_app
 from central.store.account_documents import account_document, may_be_cached
 from central.store.accounts import NewAccount, PostgresAccounts
 from central.store.address import address_of
@@ -25,14 +27,10 @@ from shared.access.passwords import PasswordHasher
 from shared.access.roles import Role
 from shared.access.tokens import TokenIssuer, jwks_document, load_signing_key
 from shared.clock import SystemClock
-from shared.configuration import load_configuration
-from shared.errors import ConfigurationError, HeadframeError
+from shared.errors import HeadframeError
 from shared.ids import is_name
-from shared.logs import configure_logs
 from shared.version import installed_version, version_option
 
-EXIT_FAILED = 1
-EXIT_USAGE = 2
 PASSWORD_LENGTH_MIN = 10  # the contract's rule for every account
 PRIVATE_MODE = 0o600
 
@@ -56,11 +54,8 @@ jwks_app = typer.Typer(
 )
 app.add_typer(user_app, name="user")
 app.add_typer(jwks_app, name="jwks")
+app.add_typer(quarantine_app, name="quarantine")
 
-ConfigFile = Annotated[
-    Path | None, typer.Option("--config", help="TOML file; HEADFRAME_… and flags override it.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON, for machines.")]
 Username = Annotated[str, typer.Argument(help="An email address.")]
 PasswordStdin = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from the first line of stdin.")
@@ -84,7 +79,7 @@ def run(config_file: ConfigFile = None, as_json: AsJson = False) -> None:
     # Here and below: what few commands need takes a second to load, and `user add` should not.
     from central.app import CentralWebProcess  # noqa: PLC0415
 
-    config = _load(config_file, as_json=as_json)
+    config = load(config_file, as_json=as_json)
     _serve(
         lambda: CentralWebProcess(
             config, clock=SystemClock(), environment=os.environ, pid=os.getpid()
@@ -103,7 +98,7 @@ def worker(
     """Unpack the inbox until SIGTERM or Ctrl-C; any number of workers may run."""
     from central.worker import UnpackWorker  # noqa: PLC0415
 
-    config = _load(config_file, as_json=as_json, **{"worker.metrics_port": metrics_port})
+    config = load(config_file, as_json=as_json, **{"worker.metrics_port": metrics_port})
     _serve(
         lambda: UnpackWorker(config, clock=SystemClock(), environment=os.environ, pid=os.getpid())
     )
@@ -114,8 +109,8 @@ def migrate(config_file: ConfigFile = None, as_json: AsJson = False) -> None:
     """Bring the database to this program's schema; `run` does the same at its start."""
     from central.store.schema import upgrade_schema  # noqa: PLC0415
 
-    config = _load(config_file, as_json=as_json)
-    revision = _attempt(lambda: upgrade_schema(address_of(config.database)))
+    config = load(config_file, as_json=as_json)
+    revision = attempt(lambda: upgrade_schema(address_of(config.database)))
     typer.echo(json.dumps({"revision": revision}) if as_json else f"schema revision {revision}")
 
 
@@ -141,7 +136,7 @@ def user_add(
     as_json: AsJson = False,
 ) -> None:
     """Add an active account."""
-    config = _load(config_file, as_json=as_json)
+    config = load(config_file, as_json=as_json)
     new = NewAccount(
         username=_checked_username(username),
         password_hash=PasswordHasher().hash_now(_password(password_file, stdin=password_stdin)),
@@ -162,7 +157,7 @@ def user_list(
     ] = False,
 ) -> None:
     """List all accounts; with --json as one JSON array."""
-    config = _load(config_file, as_json=as_json)
+    config = load(config_file, as_json=as_json)
     accounts = _with_accounts(config, lambda store: store.all_accounts())
     if as_json:
         documents = [account_document(each, with_hash=with_hashes) for each in accounts]
@@ -181,7 +176,7 @@ def user_passwd(
     as_json: AsJson = False,
 ) -> None:
     """Set a new password; every sign-in made with the old one ends."""
-    config = _load(config_file, as_json=as_json)
+    config = load(config_file, as_json=as_json)
     password = PasswordHasher().hash_now(_password(password_file, stdin=password_stdin))
     _with_accounts(config, lambda accounts: accounts.change_password(username, password))
     done = {"username": username.lower(), "password": "changed"}
@@ -215,7 +210,7 @@ def user_export(
     as_json: AsJson = False,
 ) -> None:
     """Write the accounts an edge caches, so that people can sign in with no link to central."""
-    config = _load(config_file, as_json=as_json)
+    config = load(config_file, as_json=as_json)
     accounts = _with_accounts(config, lambda store: store.all_accounts())
     documents = [
         account_document(each, with_hash=True)
@@ -232,8 +227,8 @@ def jwks_export(
     config_file: ConfigFile = None, output: Output = None, as_json: AsJson = False
 ) -> None:
     """Write the public keys with which edges verify central's tokens."""
-    auth = _load(config_file, as_json=as_json).auth
-    key = _attempt(lambda: load_signing_key(auth.signing_key_file))
+    auth = load(config_file, as_json=as_json).auth
+    key = attempt(lambda: load_signing_key(auth.signing_key_file))
     issuer = TokenIssuer(key, issuer=auth.issuer, lifetime_s=auth.access_token_s)
     _write(json.dumps(jwks_document([issuer.verification_key]), indent=1), output)
 
@@ -264,12 +259,12 @@ def _serve(make: Callable[[], Process]) -> None:
         await process.run()
 
     try:
-        _attempt(lambda: uvloop.run(until_stopped()))
+        attempt(lambda: uvloop.run(until_stopped()))
     except ExceptionGroup as group:
         known = group.subgroup((HeadframeError, OSError))
         if known is None:
             raise
-        _fail_with(_first_of(known))
+        fail_with(_first_of(known))
 
 
 def _first_of(group: ExceptionGroup[Exception]) -> Exception:
@@ -277,21 +272,6 @@ def _first_of(group: ExceptionGroup[Exception]) -> Exception:
     if isinstance(first, ExceptionGroup):
         return _first_of(cast("ExceptionGroup[Exception]", first))
     return first
-
-
-def _attempt(work: Callable[[], Answer]) -> Answer:
-    """Return what ``work`` returns; end the program with a clear line where it cannot."""
-    try:
-        return work()
-    except (HeadframeError, OSError) as error:
-        _fail_with(error)
-
-
-def _fail_with(error: Exception) -> NoReturn:
-    if isinstance(error, ConfigurationError):
-        _fail(str(error), EXIT_USAGE)
-    code = error.code if isinstance(error, HeadframeError) else "system"
-    _fail(f"{code}: {error}", EXIT_FAILED)
 
 
 def _with_accounts(
@@ -304,50 +284,40 @@ def _with_accounts(
         finally:
             await database.close()
 
-    return _attempt(lambda: asyncio.run(opened()))
+    return attempt(lambda: asyncio.run(opened()))
 
 
 def _set_state(file: Path | None, username: str, state: AccountState, *, as_json: bool) -> None:
-    config = _load(file, as_json=as_json)
+    config = load(file, as_json=as_json)
     _with_accounts(config, lambda accounts: accounts.set_state(username, state))
     done = {"username": username.lower(), "state": str(state)}
     typer.echo(json.dumps(done) if as_json else f"{username.lower()} is {state}")
 
 
-def _load(file: Path | None, *, as_json: bool = False, **flags: Any) -> CentralConfig:
-    given = flags | {"log_json": True if as_json else None}
-    try:
-        config = load_configuration(CentralConfig, file=file, environment=os.environ, flags=given)
-    except ConfigurationError as error:
-        _fail(str(error), EXIT_USAGE)
-    configure_logs(as_json=config.log_json, level=config.log_level)
-    return config
-
-
 def _password(file: Path | None, *, stdin: bool) -> str:
     if stdin == (file is not None):
         if stdin or not sys.stdin.isatty():
-            _fail("give one of --password-stdin and --password-file", EXIT_USAGE)
+            fail("give one of --password-stdin and --password-file", EXIT_USAGE)
         password: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
     elif file is not None:
-        password = _attempt(lambda: file.read_text(encoding="utf-8")).partition("\n")[0]
+        password = attempt(lambda: file.read_text(encoding="utf-8")).partition("\n")[0]
     else:
         password = sys.stdin.readline().rstrip("\n")
     if len(password) < PASSWORD_LENGTH_MIN:
-        _fail(f"password: expected at least {PASSWORD_LENGTH_MIN} characters", EXIT_USAGE)
+        fail(f"password: expected at least {PASSWORD_LENGTH_MIN} characters", EXIT_USAGE)
     return password
 
 
 def _checked_username(text: str) -> str:
     name, at, domain = text.partition("@")
     if not (name and at and domain) or len(text) > 254 or not text.isprintable() or " " in text:
-        _fail(f"username: expected an email address, got {text[:80]!r}", EXIT_USAGE)
+        fail(f"username: expected an email address, got {text[:80]!r}", EXIT_USAGE)
     return text
 
 
 def _checked_site(text: str) -> str:
     if text != ALL_SITES and not is_name(text):
-        _fail(f"site: expected a site name or {ALL_SITES!r}, got {text[:80]!r}", EXIT_USAGE)
+        fail(f"site: expected a site name or {ALL_SITES!r}, got {text[:80]!r}", EXIT_USAGE)
     return text
 
 
@@ -363,12 +333,7 @@ def _write(text: str, output: Path | None) -> None:
         part.write_text(text + "\n", encoding="utf-8")
         part.replace(output)
 
-    _attempt(write)
-
-
-def _fail(message: str, code: int) -> NoReturn:
-    typer.echo(message, err=True)
-    raise typer.Exit(code)
+    attempt(write)
 
 
 if __name__ == "__main__":

@@ -163,6 +163,7 @@ class CentralWebProcess:
         gauges.inbox_pending.set(backlog.pending)
         gauges.inbox_oldest_seconds.set(backlog.oldest_s)
         gauges.quarantined.set(backlog.quarantined)
+        gauges.show_held(backlog.held, backlog.parked)
         gauges.workers.set(backlog.workers)
         gauges.unpacked_samples.set(backlog.unpacked_samples)
         gauges.default_rows.set(backlog.default_rows)

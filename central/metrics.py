@@ -1,11 +1,14 @@
 """Prometheus counters and gauges of central. Owns their names and the registry of one process."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
+
+from shared.web.site_data import HeldCount
 
 _BUCKETS_S: Final = (
     *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
@@ -78,7 +81,25 @@ class BacklogMetrics:
         )
         self.quarantined = Gauge(
             "headframe_central_quarantined_batches",
-            "Batches in quarantine: kept, never applied.",
+            "Entries in quarantine: a batch, or rows of one, that cannot be applied.",
+            registry=registry,
+        )
+        self.held_batches = Gauge(
+            "headframe_central_held_batches",
+            "Batches of which something is in quarantine, by reason.",
+            ["reason"],
+            registry=registry,
+        )
+        self.held_rows = Gauge(
+            "headframe_central_held_rows",
+            "Samples in quarantine, by reason.",
+            ["reason"],
+            registry=registry,
+        )
+        self.parked_batches = Gauge(
+            "headframe_central_parked_batches",
+            "Batches that wait for a newer program or a series, by reason.",
+            ["reason"],
             registry=registry,
         )
         self.unpacked_samples = Gauge(
@@ -96,6 +117,16 @@ class BacklogMetrics:
             "Unpacking workers with a fresh heartbeat.",
             registry=registry,
         )
+
+    def show_held(self, held: Mapping[str, HeldCount], parked: Mapping[str, HeldCount]) -> None:
+        """Show what is held by reason now; reasons that are gone disappear."""
+        for gauge in (self.held_batches, self.held_rows, self.parked_batches):
+            gauge.clear()
+        for reason, count in held.items():
+            self.held_batches.labels(reason).set(count.batches)
+            self.held_rows.labels(reason).set(count.rows)
+        for reason, count in parked.items():
+            self.parked_batches.labels(reason).set(count.batches)
 
 
 class UnpackMetrics:
@@ -118,8 +149,30 @@ class UnpackMetrics:
         )
         self.batches_quarantined = Counter(
             "headframe_central_batches_quarantined",
-            "Batches that could not be unpacked, by reason.",
+            "Batches of which something could not be applied, by reason.",
             ["reason"],
+            registry=registry,
+        )
+        self.rows_quarantined = Counter(
+            "headframe_central_rows_quarantined",
+            "Samples that could not be applied, of batches that could be read, by reason.",
+            ["reason"],
+            registry=registry,
+        )
+        self.batches_parked = Counter(
+            "headframe_central_batches_parked",
+            "Batches set aside until a newer program or a series is there, by reason.",
+            ["reason"],
+            registry=registry,
+        )
+        self.rows_rolled_up = Counter(
+            "headframe_central_rows_rolled_up",
+            "Samples read to bring rollups up to date.",
+            registry=registry,
+        )
+        self.rows_released = Counter(
+            "headframe_central_rows_released",
+            "Samples applied after all, from quarantine.",
             registry=registry,
         )
         self.unpack_failures = Counter(

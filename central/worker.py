@@ -7,21 +7,25 @@ number of workers may run; each batch is unpacked by one of them.
 import asyncio
 import socket
 from collections.abc import Mapping
-from typing import Final
+from dataclasses import asdict
+from typing import Any, Final
 from uuid import uuid4
 
+import numpy as np
 from prometheus_client import start_http_server
 
 from central.config import CentralConfig
-from central.errors import StoreError
+from central.errors import DataRefusedError, StoreError
 from central.inbox.pacing import Pace
 from central.inbox.unpack import prepare
 from central.metrics import WorkerMetrics
-from central.store.claims import Applied
+from central.store.claims import Applied, Parked, Poison
 from central.store.database import Database
 from central.store.listening import listen
 from central.store.live_notice import INBOX_CHANNEL
 from central.store.readiness import wait_for_schema
+from central.store.releasing import Released, Releasing
+from central.store.rollups import RolledUp, Rollups
 from central.store.unpacking import Unpacking
 from central.store.upkeep import Upkeep
 from central.store.workers import WORKER_BEAT_S, WorkerIdentity, WorkerRows, WorkTotal
@@ -35,6 +39,9 @@ SAFETY_POLL_S: Final = 2.0  # a notification lost in a reconnect costs no more t
 COMPANY_S: Final = 0.1
 UPKEEP_EVERY_S: Final = 600.0
 UPKEEP_RETRY_S: Final = 10.0
+# A batch that waited for its series is unpacked so soon after the series is known.
+SECOND_LOOK_EVERY_S: Final = 2.0
+ROLL_UP_EVERY_S: Final = 5.0  # when no hour is due; what is not rolled up is read from samples
 WATCHDOG_TICK_S: Final = 1.0
 STALLED_AFTER_S: Final = 90.0  # no statement may take so long: the loop hangs and is to be killed
 START_PATIENCE_S: Final = 30.0  # asked of systemd anew at each attempt to reach PostgreSQL
@@ -60,6 +67,8 @@ class UnpackWorker:
         self._unpacking = Unpacking(self._database, clock, prepare)
         self._rows = WorkerRows(self._database)
         self._identity = WorkerIdentity(uuid4(), socket.gethostname(), pid)
+        self._releasing = Releasing(self._database, clock, prepare)
+        self._rollups = Rollups(self._database, clock)
         self._upkeep = Upkeep(self._database, inbox_keep_days=config.worker.inbox_keep_days)
         self._wake = asyncio.Event()
         self._stop = asyncio.Event()
@@ -97,6 +106,8 @@ class UnpackWorker:
                 group.create_task(self._listen(), name="listen"),
                 group.create_task(self._beat(), name="beat"),
                 group.create_task(self._keep_up(), name="upkeep"),
+                group.create_task(self._look_again(), name="second-look"),
+                group.create_task(self._roll_up(), name="roll-up"),
                 group.create_task(self._watchdog(), name="watchdog"),
             ]
             self._notifier.ready("waiting for batches")
@@ -143,14 +154,12 @@ class UnpackWorker:
         self._total = self._total.plus(applied)
         for poison in applied.quarantined:
             counts.batches_quarantined.labels(poison.reason).inc()
-            _log.error(
-                "batch quarantined",
-                **poison.key.epoch_key._asdict(),
-                lane=poison.key.lane,
-                seq=poison.key.seq,
-                reason=poison.reason,
-                detail=poison.detail,
-            )
+            rows = None if poison.rows is None else int(np.count_nonzero(poison.rows))
+            counts.rows_quarantined.labels(poison.reason).inc(rows or 0)
+            _log.error("batch quarantined", rows=rows, **_named(poison))
+        for parked in applied.parked:
+            counts.batches_parked.labels(parked.reason).inc()
+            _log.warning("batch parked", **_named(parked))
 
     async def _sleep(self, timeout_s: float) -> None:
         """Return after ``timeout_s``, or earlier when woken."""
@@ -187,6 +196,32 @@ class UnpackWorker:
                     _log.info("old inbox dropped", partitions=dropped)
             await asyncio.sleep(pause_s)
 
+    async def _look_again(self) -> None:
+        """Release what this version, or the catalogue by now, understands."""
+        while True:
+            try:
+                released = await self._releasing.second_look()
+            except StoreError as error:
+                _log.debug("second look failed", error=str(error))
+            else:
+                self._metrics.unpack.rows_released.inc(released.rows)
+                if released != Released():
+                    _log.info("second look", **asdict(released))
+            await asyncio.sleep(SECOND_LOOK_EVERY_S)
+
+    async def _roll_up(self) -> None:
+        """Keep the rollups up to date, a second of work at a time."""
+        is_ready = False
+        while True:
+            done = RolledUp()
+            try:
+                is_ready = is_ready or await self._rollups.begin()
+                done = await self._rollups.refresh_next()
+            except (StoreError, DataRefusedError) as error:
+                _log.warning("rolling up interrupted", error=str(error))
+            self._metrics.unpack.rows_rolled_up.inc(done.samples)
+            await asyncio.sleep(0 if done.hours else ROLL_UP_EVERY_S)
+
     async def _watchdog(self) -> None:
         """Feed the watchdog only while the work loop comes round."""
         while True:
@@ -222,3 +257,13 @@ class UnpackWorker:
             _log.debug("connections were left to the server")
         self._notifier.close()
         _log.info("stopped", batches=self._total.batches, samples=self._total.samples)
+
+
+def _named(what: Poison | Parked) -> dict[str, Any]:
+    return {
+        **what.key.epoch_key._asdict(),
+        "lane": what.key.lane,
+        "seq": what.key.seq,
+        "reason": what.reason,
+        "detail": what.detail,
+    }

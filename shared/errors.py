@@ -30,6 +30,12 @@ class CodecError(HeadframeError):
     code = "bad_body"
 
 
+class UnknownFormatError(CodecError):
+    """A batch body in a format newer than this program; it waits for a newer one."""
+
+    code = "unknown_format"
+
+
 class FrameError(HeadframeError):
     """A sync frame that does not follow the protocol."""
 

@@ -2,7 +2,7 @@
 
 from central.inbox.events import EdgeIdentity
 from central.inbox.ports import SessionGrant
-from shared.sync.frames import PROTOCOL, Hello, RefuseCode, Role
+from shared.sync.frames import PROTOCOL, PROTOCOL_OLDEST, Hello, RefuseCode, Role
 
 
 def misfit(hello: Hello, identity: EdgeIdentity) -> tuple[RefuseCode, str] | None:
@@ -10,8 +10,13 @@ def misfit(hello: Hello, identity: EdgeIdentity) -> tuple[RefuseCode, str] | Non
     named = EdgeIdentity(hello.site, hello.edge_id)
     if named != identity:
         return RefuseCode.BAD_IDENTITY, f"HELLO says {named}, the certificate says {identity}"
-    if hello.protocol != PROTOCOL:
-        detail = f"the edge speaks protocol {hello.protocol}, central speaks {PROTOCOL}"
+    if hello.protocol > PROTOCOL:
+        detail = f"the edge speaks protocol {hello.protocol}, central speaks {PROTOCOL}: "
+        detail += "upgrade central; until then the edge's log keeps everything"
+        return RefuseCode.BAD_PROTOCOL, detail
+    if hello.protocol < PROTOCOL_OLDEST:
+        detail = f"the edge speaks protocol {hello.protocol}, central from {PROTOCOL_OLDEST} on: "
+        detail += "upgrade the edge; until then its log keeps everything"
         return RefuseCode.BAD_PROTOCOL, detail
     return None
 

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from central.store.claims import LatestRow
+from central.store.claims import DirtyHour, LatestRow
 from central.store.instants import INSTANT_MS_MAX, INSTANT_MS_MIN
+from central.store.rollup_ranges import HOUR_MS, ROLLED_FROM_MS, ROLLED_UNTIL_MS
 from shared.codec.columns import SampleColumns
 from shared.domain.samples import Value, ValueType
 
@@ -44,6 +45,10 @@ class SampleTable:
         """Return the samples of these value types, in the same order."""
         return self._picked(np.flatnonzero(np.isin(self.value_type, types)))
 
+    def only(self, rows: NDArray[np.bool_]) -> "SampleTable":
+        """Return the samples where ``rows``, one entry per sample, is true; in the same order."""
+        return self if rows.all() else self._picked(np.flatnonzero(rows))
+
     def in_order(self) -> "SampleTable":
         """Return the samples by series, then rank, then time, then as they came."""
         return self._picked(np.lexsort((self.ts_ms, self.ranked_ms, self.series_id)))
@@ -64,6 +69,17 @@ class SampleTable:
                 strict=True,
             )
         ]
+
+    def hours(self) -> tuple[DirtyHour, ...]:
+        """Return the hours of each series that have a sample here, where hours are rolled up."""
+        rolled = (self.ts_ms >= ROLLED_FROM_MS) & (self.ts_ms < ROLLED_UNTIL_MS)
+        of = self.only(rolled)
+        # One number for series and hour; hours until 2200 fit 32 bits many times over.
+        places = of.series_id.astype(np.int64) << 32 | of.ts_ms // HOUR_MS
+        keys, first = np.unique(places, return_index=True)
+        hours_ms = (keys & 0xFFFFFFFF) * HOUR_MS
+        sites, series = of.site_id[first].tolist(), of.series_id[first].tolist()
+        return tuple(map(DirtyHour, sites, series, hours_ms.tolist()))
 
     def values(self) -> list[Value]:
         """Return the values as Python objects; for few rows only."""

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from shared.domain.samples import Value
 from shared.sync.records import KnownRecord
 
+# Which samples of a batch: one entry per sample, in the order of its body.
+RowSet = NDArray[np.bool_]
+
 
 class EpochKey(NamedTuple):
     """One installation of one edge: the scope of series numbers and batch numbers."""
@@ -36,6 +39,7 @@ class Claim:
     n: int  # samples, as the edge said
     recv_max_ms: int  # when the edge had received the newest of them
     body: bytes
+    rows: RowSet | None = None  # only these, in the order of the body; None: all
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,13 +51,24 @@ class SeriesMap:
     value_type: NDArray[np.uint8]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Poison:
-    """A claimed batch that can never be unpacked, and why."""
+    """Rows of a claimed batch that can never be applied, or all of it, and why."""
 
     key: ClaimKey
     reason: str  # stable word, counted by
     detail: str  # sentence for people
+    rows: RowSet | None = None  # None: the batch cannot be read as rows
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A claimed batch that a newer program, or a fuller catalogue, may understand."""
+
+    key: ClaimKey
+    reason: str  # stable word, counted by
+    detail: str  # sentence for people
+    series_ix: int | None = None  # the number whose meaning is waited for
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +81,14 @@ class LatestRow:
     ranked_ms: int  # the device's time, but never after the edge, or central, had the sample
     value: Value
     quality: int
+
+
+class DirtyHour(NamedTuple):
+    """An hour of a series whose samples have changed."""
+
+    site_id: int
+    series_id: int
+    hour_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +110,8 @@ class Prepared:
     latest: tuple[LatestRow, ...]
     poison: tuple[Poison, ...]
     records: tuple[PlacedRecord, ...] = ()
+    hours: tuple[DirtyHour, ...] = ()  # that the rows fall on, by series
+    parked: tuple[Parked, ...] = ()
 
 
 Prepare = Callable[[Sequence[Claim], Mapping[EpochKey, SeriesMap]], Prepared]
@@ -99,16 +124,18 @@ class Applied:
     batches: int = 0
     rows: int = 0
     quarantined: tuple[Poison, ...] = field(default=())
+    parked: tuple[Parked, ...] = field(default=())
     more: bool = False  # others may have been waiting: a limit ended the claim, not the inbox
 
     def __bool__(self) -> bool:
         """Tell whether there was anything to do."""
-        return bool(self.batches or self.quarantined)
+        return bool(self.batches or self.quarantined or self.parked)
 
     def __add__(self, other: "Applied") -> "Applied":
         return Applied(
             self.batches + other.batches,
             self.rows + other.rows,
             self.quarantined + other.quarantined,
+            self.parked + other.parked,
             self.more or other.more,
         )

@@ -1,7 +1,7 @@
 """How edges, their links and the inbox stand. Owns what "connected" means at central."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -12,7 +12,7 @@ from central.store.queries import load_queries
 from central.store.workers import WorkerRows
 from shared.clock import iso_utc
 from shared.sync.frames import Role
-from shared.web.site_data import EdgeStatus, LaneStatus, LinkState
+from shared.web.site_data import EdgeStatus, HeldCount, LaneStatus, LinkState
 
 Document = Mapping[str, Any]
 
@@ -26,7 +26,9 @@ class Backlog:
 
     pending: int  # batches, COUNTED_MAX at most
     oldest_s: float  # age of the oldest; 0 if there is none
-    quarantined: int  # batches, ever
+    quarantined: int  # entries held
+    held: Mapping[str, HeldCount]  # by reason
+    parked: Mapping[str, HeldCount]
     workers: int  # alive
     unpacked_samples: int  # by all workers that are remembered
     default_rows: int  # samples without a partition of their day; PostgreSQL's estimate
@@ -47,6 +49,8 @@ async def read_backlog(database: Database) -> Backlog:
         pending=pending,
         oldest_s=oldest_s,
         quarantined=quarantined,
+        held=_of_all_edges(await _counts(database, "held_by_reason", None)),
+        parked=_of_all_edges(await _counts(database, "parked_by_reason", None)),
         workers=await workers.running(),
         unpacked_samples=await workers.unpacked_samples(),
         default_rows=default_rows,
@@ -67,10 +71,36 @@ async def edge_statuses(database: Database, site: str) -> list[EdgeStatus]:
         held.setdefault(edge_key, {})[lane] = (last, count)
     pending = dict(await database.rows(queries["pending"], asked))
     error = await _worker_problem(WorkerRows(database))
+    aside = await _counts(database, "held_by_reason", site)
+    parked = await _counts(database, "parked_by_reason", site)
     return [
-        _edge_status(name, _sessions(rows), held.get(key, {}), pending.get(key, 0), error)
+        replace(
+            _edge_status(name, _sessions(rows), held.get(key, {}), pending.get(key, 0), error),
+            held=aside.get(key, {}),
+            parked=parked.get(key, {}),
+        )
         for (key, name), rows in groupby(edges, key=itemgetter(0, 1))
     ]
+
+
+async def _counts(
+    database: Database, query: str, site: str | None
+) -> dict[int, dict[str, HeldCount]]:
+    """Return by edge and reason what is held; of all sites if none is named."""
+    found: dict[int, dict[str, HeldCount]] = {}
+    rows = await database.rows(load_queries("status")[query], {"site": site})
+    for _, edge_key, reason, batches, samples in rows:
+        found.setdefault(edge_key, {})[reason] = HeldCount(batches, samples)
+    return found
+
+
+def _of_all_edges(counts: Mapping[int, Mapping[str, HeldCount]]) -> dict[str, HeldCount]:
+    total: dict[str, HeldCount] = {}
+    for by_reason in counts.values():
+        for reason, count in by_reason.items():
+            before = total.get(reason, HeldCount(0, 0))
+            total[reason] = HeldCount(before.batches + count.batches, before.rows + count.rows)
+    return total
 
 
 async def _worker_problem(workers: WorkerRows) -> str | None:

@@ -136,11 +136,10 @@ class SyncBatch(Model):
 
     __tablename__ = "sync_batch"
     __table_args__: tuple[SchemaItem | dict[str, str], ...] = (
-        CheckConstraint("state IN ('received', 'applied', 'quarantined')", name="state"),
-        Index("sync_batch_pending", "received_at", postgresql_where=text("state = 'received'")),
+        CheckConstraint("state IN ('received', 'applied', 'quarantined', 'parked')", name="state"),
         Index(
-            "sync_batch_pending_newest",
-            "recv_max_ms",
+            "sync_batch_pending_edge",
+            *("site_id", "edge_node_id", "received_at"),
             postgresql_where=text("state = 'received'"),
         ),
         Index(
@@ -149,6 +148,12 @@ class SyncBatch(Model):
             "seq",
             postgresql_where=text("state = 'received' AND lane < 2"),
         ),
+        Index(
+            "sync_batch_pending_edge_newest",
+            *("site_id", "edge_node_id", "recv_max_ms"),
+            postgresql_where=text("state = 'received'"),
+        ),
+        Index("sync_batch_parked", "judged_at", postgresql_where=text("state = 'parked'")),
         {"postgresql_partition_by": "RANGE (received_at)"},
     )
     site_id: Mapped[int] = mapped_column(Integer, primary_key=True)
@@ -165,6 +170,11 @@ class SyncBatch(Model):
     state: Mapped[str] = mapped_column(NAME, server_default=text("'received'"))
     sha256: Mapped[bytes] = mapped_column(LargeBinary)
     body: Mapped[bytes] = mapped_column(LargeBinary)
+    parked_reason: Mapped[str | None] = mapped_column(NAME)
+    parked_detail: Mapped[str | None] = mapped_column(Text)
+    parked_series_ix: Mapped[int | None] = mapped_column(BigInteger)  # the first that is unknown
+    judged_by: Mapped[str | None] = mapped_column(Text)  # version of the program that parked it
+    judged_at: Mapped[datetime | None] = mapped_column(MOMENT)
 
 
 class SyncConflict(Model):
@@ -185,17 +195,30 @@ class SyncConflict(Model):
 
 
 class SyncQuarantine(Model):
-    """A batch that cannot be unpacked, verbatim, with the reason."""
+    """Rows of a batch that cannot be applied, for one reason; the whole body is kept verbatim."""
 
     __tablename__ = "sync_quarantine"
+    __table_args__ = (
+        CheckConstraint("state IN ('held', 'released')", name="state"),
+        Index("sync_quarantine_batch", "site_id", "edge_node_id", "epoch", "lane", "seq"),
+        Index("sync_quarantine_held", "judged_at", postgresql_where=text("state = 'held'")),
+    )
     site_id: Mapped[int] = mapped_column(Integer, primary_key=True)
-    edge_node_id: Mapped[int] = mapped_column(Integer, primary_key=True)
-    epoch: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
-    lane: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
-    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    quarantine_id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    edge_node_id: Mapped[int] = mapped_column(Integer)
+    epoch: Mapped[int] = mapped_column(Integer)
+    lane: Mapped[int] = mapped_column(SmallInteger)
+    seq: Mapped[int] = mapped_column(BigInteger)
+    state: Mapped[str] = mapped_column(NAME, server_default=text("'held'"))
+    received_at: Mapped[datetime] = mapped_column(MOMENT)
     quarantined_at: Mapped[datetime] = mapped_column(MOMENT, server_default=text("now()"))
     reason: Mapped[str] = mapped_column(NAME)
     detail: Mapped[str] = mapped_column(Text)
+    bad_rows: Mapped[bytes | None] = mapped_column(LargeBinary)  # a bit a row; None: the batch
+    bad_count: Mapped[int] = mapped_column(Integer)
+    judged_by: Mapped[str | None] = mapped_column(Text)  # version of the program that refused it
+    judged_at: Mapped[datetime] = mapped_column(MOMENT, server_default=text("clock_timestamp()"))
+    released_at: Mapped[datetime | None] = mapped_column(MOMENT)
     n: Mapped[int] = mapped_column(Integer)
     t_min_ms: Mapped[int] = mapped_column(BigInteger)
     t_max_ms: Mapped[int] = mapped_column(BigInteger)
@@ -308,6 +331,7 @@ class Worker(Model):
     applied_batches: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     applied_samples: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     quarantined_batches: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    marks_rollups: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
 
 
 class AccountRow(Model):

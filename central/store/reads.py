@@ -15,6 +15,7 @@ from central.store.edge_status import edge_statuses
 from central.store.instants import clamped
 from central.store.queries import load_queries
 from central.store.record_rows import alert_of
+from central.store.rolled_reading import rolled_points
 from central.store.series_family import Entry, Family, family_of, point_value, value_expression
 from central.store.text_escape import escape_text, unescape_text
 from shared.domain.samples import NO_BOUND_MS, LatestValue, Series, Value, ValueType
@@ -87,7 +88,9 @@ class PostgresReader:
         if family is None:
             return None
         check_aggregate(family.value_type, query.aggregate)
-        rows = await self._database.rows(*self._points(query, family))
+        rows = await rolled_points(self._database, query, family)
+        if rows is None:
+            rows = await self._database.rows(*self._points(query, family))
         value_type = family.value_type_of(query.aggregate)
         points = [(ts_ms, point_value(value, value_type)) for ts_ms, value in rows]
         kept, next_start_ms = page_of(points, query.points_max)

@@ -67,7 +67,7 @@ def value_expression(stored_as: frozenset[ValueType], aggregate: Aggregate) -> S
 
     Integers stay integers where that is possible, because float64 would round the large ones.
     """
-    column = _column(stored_as)
+    column = column_of(stored_as)
     match aggregate:
         case Aggregate.MEAN:
             return SQL("avg({})::float8").format(column)
@@ -93,7 +93,8 @@ def point_value(stored: float | int | str, value_type: ValueType) -> Value:
             return stored
 
 
-def _column(stored_as: frozenset[ValueType]) -> SQL:
+def column_of(stored_as: frozenset[ValueType]) -> SQL:
+    """Return the SQL of one sample's value for samples of these types."""
     if ValueType.TEXT in stored_as:  # and then nothing else, see family_of
         return SQL("s")
     if ValueType.NUMBER not in stored_as:

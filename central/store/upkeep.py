@@ -11,6 +11,7 @@ from central.store.queries import load_queries
 from central.store.refresh_tokens import PostgresRefreshTokens
 
 WORKER_KEEP_DAYS = 30
+RELEASED_KEEP_DAYS = 90
 
 
 class Upkeep:
@@ -37,6 +38,8 @@ class Upkeep:
         await self._tokens.forget_expired(now_ms)
         sessions = {"keep_days": SESSION_KEEP_DAYS}
         await self._database.rows(load_queries("session")["forget_old"], sessions)
+        released = {"keep_days": RELEASED_KEEP_DAYS}
+        await self._database.rows(load_queries("quarantine")["forget_released"], released)
         workers = {"keep_days": WORKER_KEEP_DAYS}
         await self._database.rows(load_queries("worker")["forget_old"], workers)
         return dropped

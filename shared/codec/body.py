@@ -20,9 +20,11 @@ from shared.codec.segments import I64, starts_of
 from shared.codec.text_columns import read_texts, write_texts
 from shared.codec.time_columns import read_times, write_times
 from shared.domain.samples import ValueType
-from shared.errors import CodecError
+from shared.errors import CodecError, UnknownFormatError
 
 FORMAT = 1
+# An edge may be two versions ahead of who reads. Any other first byte is no body at all.
+FORMATS_AHEAD_MAX = 2
 
 # A body travels in one sync frame of at most 1 MiB; 4 KiB are left for the frame's own fields.
 BODY_SIZE_MAX_BYTES = 1_044_480
@@ -59,10 +61,14 @@ def encode_body(columns: SampleColumns) -> bytes:
     return _seal(out.payload())
 
 
-def decode_body(body: bytes) -> SampleColumns:
+def decode_body(body: bytes, *, strict_text: bool = True) -> SampleColumns:
     """Return the columns of a body; memory is bounded by the limits above, whatever it claims.
 
+    Not ``strict_text``, texts that are not fit are returned as they are (see text_columns): then
+    the others of the body can be saved.
+
     Raises:
+        UnknownFormatError: if ``body`` has a format that a newer program may know.
         CodecError: if ``body`` is not exactly what ``encode_body`` writes.
     """
     source = Reader(_unseal(body))
@@ -82,7 +88,7 @@ def decode_body(body: bytes) -> SampleColumns:
         number=read_numbers(source, count_of[ValueType.NUMBER]),
         integer=_read_integers(source, count_of[ValueType.INTEGER]),
         flag=_read_flags(source, int(count_of[ValueType.FLAG].sum())),
-        text=read_texts(source, int(count_of[ValueType.TEXT].sum())),
+        text=read_texts(source, int(count_of[ValueType.TEXT].sum()), strict=strict_text),
     )
     source.end()
     return columns
@@ -139,6 +145,8 @@ def _seal(payload: bytes) -> bytes:
 
 
 def _unseal(body: bytes) -> bytes:
+    if body and FORMAT < body[0] <= FORMAT + FORMATS_AHEAD_MAX:
+        raise UnknownFormatError(f"format of the body is {body[0]}, known are formats to {FORMAT}")
     if not body or body[0] != FORMAT:
         raise CodecError(f"format of the body must be {FORMAT}, got {body[:1].hex() or 'nothing'}")
     if len(body) > BODY_SIZE_MAX_BYTES:

@@ -30,36 +30,48 @@ def write_texts(out: Writer, texts: tuple[str, ...]) -> None:
     out.stream(np.array([number_of[text] for text in texts], dtype=np.int64))
 
 
-def read_texts(source: Reader, count: int) -> tuple[str, ...]:
+def read_texts(source: Reader, count: int, *, strict: bool = True) -> tuple[str, ...]:
     """Return the ``count`` texts written by ``write_texts``.
 
-    The caller has bounded ``count``.
+    The caller has bounded ``count``. Not ``strict``, a text that is too long or not UTF-8 is
+    returned all the same (see `is_fit`), so that it does not cost the samples beside it.
 
     Raises:
-        CodecError: if the payload is cut short, is not UTF-8, or a text is too long or unknown.
+        CodecError: if the payload is cut short, a text is unknown or, strictly, not fit.
     """
     if not count:
         return ()
     sizes = source.stream(source.varint(count))
     if not len(sizes) or not 0 <= int(sizes.min()) <= int(sizes.max()) <= _TEXT_SIZE_MAX_BYTES:
         raise CodecError(f"size of a text must be 0..{_TEXT_SIZE_MAX_BYTES} bytes")
-    different = _decode(source.raw(int(sizes.sum())), sizes.tolist())
+    different = _decode(source.raw(int(sizes.sum())), sizes.tolist(), strict=strict)
     numbers: list[int] = source.stream(count).tolist()
     if not 0 <= min(numbers) <= max(numbers) < len(different):
         raise CodecError("number of a text is outside its list")
     return tuple([different[number] for number in numbers])
 
 
-def _decode(joined: bytes, sizes: list[int]) -> list[str]:
+def is_fit(text: str) -> bool:
+    """Tell whether ``text`` is one that a strict reader would have returned."""
+    if len(text) > TEXT_LENGTH_MAX:
+        return False
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _decode(joined: bytes, sizes: list[int], *, strict: bool) -> list[str]:
     texts: list[str] = []
     at = 0
     for size in sizes:
-        try:
-            text = joined[at : at + size].decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise CodecError(f"text {len(texts)} is not UTF-8: {error.reason}") from error
-        if len(text) > TEXT_LENGTH_MAX:
-            raise CodecError(f"text {len(texts)} is longer than {TEXT_LENGTH_MAX} characters")
+        # What is no UTF-8 becomes lone surrogates, which no text that was decoded can hold.
+        text = joined[at : at + size].decode("utf-8", "surrogateescape")
+        if strict and not is_fit(text):
+            raise CodecError(
+                f"text {len(texts)} is not UTF-8 or longer than {TEXT_LENGTH_MAX} characters"
+            )
         texts.append(text)
         at += size
     return texts

@@ -18,6 +18,7 @@ from shared.errors import FrameError
 from shared.sync.ranges import SEQ_MAX, Ranges
 
 PROTOCOL = 1
+PROTOCOL_OLDEST = max(1, PROTOCOL - 2)  # what central still speaks: edges are upgraded later
 FRAME_SIZE_MAX_BYTES = 1_048_576  # 1.7 s at 5 Mbit/s: the longest one frame may block the link
 FRAME_OVERHEAD_MAX_BYTES = 4_096  # header fields of a batch, the longest of them included
 BODY_SIZE_MAX_BYTES = FRAME_SIZE_MAX_BYTES - FRAME_OVERHEAD_MAX_BYTES

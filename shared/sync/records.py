@@ -13,7 +13,7 @@ import msgspec
 import zstandard
 from msgspec import Meta, Raw, Struct
 
-from shared.errors import CodecError
+from shared.errors import CodecError, UnknownFormatError
 
 ALERT_LANE = 0
 AUDIT_LANE = 1  # control audit, edits, declared gaps
@@ -27,6 +27,7 @@ BODY_SIZE_MAX_BYTES = PAYLOAD_SIZE_MAX_BYTES + 1
 # The first byte of a body. Bodies of samples use 1 to 127.
 RECORDS_PLAIN = 0x80
 RECORDS_COMPRESSED = 0x81
+FORMATS_AHEAD_MAX = 4  # two formats for each of two versions ahead
 _COMPRESSION_LEVEL = 3
 
 _Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
@@ -169,6 +170,8 @@ def decode_records(body: bytes) -> list[Record]:
 def _payload(body: bytes) -> bytes:
     if len(body) > BODY_SIZE_MAX_BYTES:
         raise CodecError(f"body of {len(body)} bytes, at most {BODY_SIZE_MAX_BYTES}")
+    if body and RECORDS_COMPRESSED < body[0] <= RECORDS_COMPRESSED + FORMATS_AHEAD_MAX:
+        raise UnknownFormatError(f"format of the records is {body[0]:#x}, later than this version")
     if not body or body[0] not in {RECORDS_PLAIN, RECORDS_COMPRESSED}:
         raise CodecError(f"format of the records is unknown: {body[:1].hex() or 'nothing'}")
     if body[0] == RECORDS_PLAIN:

@@ -100,6 +100,8 @@ SYNC: Example = {
             "quarantined": {"bad_json": 2},
             "broker_refused": {"not_permitted": 1},
             "inbox_pending": 0,
+            "held": {"bad_value": {"batches": 1, "rows": 3}},
+            "parked": {},
             "error": None,
             "sent_today_bytes": {"lane_0": 512, "lane_2": 73_400_320, "control": 1_048_576},
             "held_up": None,

@@ -78,6 +78,14 @@ class LaneStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldCount:
+    """What central holds of an edge and has not applied, for one reason."""
+
+    batches: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class EdgeStatus:
     """One edge as seen from here; ``None`` where it is not known."""
 
@@ -91,6 +99,9 @@ class EdgeStatus:
     # What the broker refused before it reached the edge, by reason.
     broker_refused: Mapping[str, int] = field(default_factory=dict[str, int])
     inbox_pending: int | None = None  # batches that central holds and has not unpacked
+    # Central's own, by reason: what can never be applied, what waits for a newer program.
+    held: Mapping[str, HeldCount] = field(default_factory=dict[str, HeldCount])
+    parked: Mapping[str, HeldCount] = field(default_factory=dict[str, HeldCount])
     error: str | None = None  # why there is no session, as far as this side knows
     # What the edge sent today (its site's day): lane_0 and so on, catalogue, control.
     sent_today_bytes: Mapping[str, int] = field(default_factory=dict[str, int])

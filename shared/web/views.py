@@ -13,7 +13,7 @@ from shared.clock import iso_utc
 from shared.domain.assets import Asset, Location, age_s
 from shared.domain.samples import LatestValue, Value, quality_name
 from shared.sync.records import AlertRecord
-from shared.web.site_data import EdgeStatus, LaneStatus, SeriesListing
+from shared.web.site_data import EdgeStatus, HeldCount, LaneStatus, SeriesListing
 
 JsonValue = float | int | bool | str | None
 Instant = Annotated[
@@ -174,6 +174,14 @@ class LaneView:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldView:
+    """Batches and their rows that central holds and has not applied, for one reason."""
+
+    batches: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class EdgeView:
     """One edge and its link to central."""
 
@@ -189,6 +197,14 @@ class EdgeView:
         Field(description="what the broker refused before it reached the edge, by reason"),
     ]
     inbox_pending: Annotated[int | None, Field(description="batches central has not unpacked")]
+    held: Annotated[
+        dict[str, HeldView],
+        Field(description="in central's quarantine, by reason"),
+    ]
+    parked: Annotated[
+        dict[str, HeldView],
+        Field(description="waiting at central for a newer program or a series, by reason"),
+    ]
     error: Annotated[str | None, Field(description="why there is no session, if known")]
     sent_today_bytes: Annotated[
         dict[str, int], Field(description="the site's day: lane_0 and so on, catalogue, control")
@@ -304,11 +320,17 @@ def edge_view(edge: EdgeStatus, now_ms: int) -> EdgeView:
         quarantined=dict(edge.quarantined),
         broker_refused=dict(edge.broker_refused),
         inbox_pending=edge.inbox_pending,
+        held=_held_view(edge.held),
+        parked=_held_view(edge.parked),
         error=edge.error,
         sent_today_bytes=dict(edge.sent_today_bytes),
         held_up=edge.held_up,
         connections={str(role): str(state) for role, state in edge.connections.items()},
     )
+
+
+def _held_view(counts: Mapping[str, HeldCount]) -> dict[str, HeldView]:
+    return {reason: HeldView(count.batches, count.rows) for reason, count in counts.items()}
 
 
 def _lane_view(lane: LaneStatus, now_ms: int) -> LaneView:

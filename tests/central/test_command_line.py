@@ -3,6 +3,7 @@
 import json
 import stat
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from typer.testing import CliRunner, Result
 from central.__main__ import app
 from shared.access.tokens import load_jwks
 from tests.support.central_site import PASSWORD, CentralSite, central_site
+from tests.support.central_world import CentralWorld
+from tests.support.edge_data import NOW_MS, Sample, batch, entry
 
 ANN = "ann@mine.example"
 
@@ -134,8 +137,37 @@ def test_public_keys_are_exported_without_the_private_half(
 
 def test_migrates_and_says_the_revision(tmp_path: Path, empty_database_url: str) -> None:
     command = CommandLine(central_site(tmp_path, empty_database_url))
-    assert json.loads(command("migrate", "--json").stdout) == {"revision": "0006"}
-    assert command("migrate").stdout == "schema revision 0006\n"
+    assert json.loads(command("migrate", "--json").stdout) == {"revision": "0008"}
+    assert command("migrate").stdout == "schema revision 0008\n"
+
+
+async def test_what_is_kept_aside_is_listed_shown_and_released(
+    tmp_path: Path, world: CentralWorld
+) -> None:
+    await world.sql("ALTER TABLE sample ADD CONSTRAINT mild CHECK (v < 100)")
+    samples = [Sample(1, NOW_MS, 1.0), Sample(1, NOW_MS + 1, 200.0)]
+    await world.deliver(batch(1, samples), series=[entry(1)])
+    command = CommandLine(central_site(tmp_path, world.url))
+
+    def run(*arguments: str) -> Result:
+        with ThreadPoolExecutor(1) as thread:  # a command has a loop of its own
+            return thread.submit(command, "quarantine", *arguments).result()
+
+    (held,) = json.loads(run("list", "--json").stdout)
+    assert (held["reason"], held["rows"], held["state"]) == ("refused_by_database", 1, "held")
+    number = held["entry_id"]
+    assert "refused_by_database" in run("list", "--site", "kaduna").stdout
+    assert "sensor/ch4-01/ch4_pct" in run("show", number, "--body", str(tmp_path / "b")).stdout
+    assert (tmp_path / "b").read_bytes() == batch(1, samples).body
+    assert json.loads(run("show", number, "--json").stdout)["held_rows"][0]["value"] == 200.0
+    assert run("release", number).exit_code == 1  # still refused
+    await world.sql("ALTER TABLE sample DROP CONSTRAINT mild")
+    done = run("release", "--all", "--json")
+    assert (done.exit_code, json.loads(done.stdout)["rows"]) == (0, 1)
+    assert await world.sql("SELECT v FROM sample ORDER BY ts") == [1.0, 200.0]
+    assert run("show", "999").exit_code == 1
+    assert run("release").exit_code == 2
+    assert run("release", "nonsense").exit_code == 2
 
 
 def test_a_server_that_is_away_fails_a_command_with_one_line(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from alembic import context
 from sqlalchemy import Connection
 
-from central.store.record_models import Model
+from central.store.rollup_models import Model
 
 
 def _run() -> None:

@@ -32,8 +32,8 @@ INSERT INTO {partition} SELECT * FROM moved;
 -- attach: readers and writers of other days go on meanwhile
 ALTER TABLE {table} ATTACH PARTITION {partition} FOR VALUES FROM ({first}) TO ({end});
 
--- has_pending: a day with batches not yet unpacked is kept, however old
-SELECT EXISTS (SELECT FROM {partition} WHERE state = 'received');
+-- has_pending: a day with batches not yet unpacked, or parked, is kept, however old
+SELECT EXISTS (SELECT FROM {partition} WHERE state IN ('received', 'parked'));
 
 -- keep_hashes: what batches were outlives them, 16 bytes each; in runs of neighbours, so that one
 -- is found by its number alone
@@ -54,4 +54,4 @@ ON CONFLICT DO NOTHING;
 DROP TABLE {partition};
 
 -- empty_default: batches received while the clock stood outside every day partition
-DELETE FROM sync_batch_default WHERE received_at < %(before)s AND state <> 'received';
+DELETE FROM sync_batch_default WHERE received_at < %(before)s AND state NOT IN ('received', 'parked');

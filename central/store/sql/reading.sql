@@ -69,7 +69,8 @@ GROUP BY step
 ORDER BY step
 LIMIT %(limit)s;
 
--- last_of_steps: finds the newest time of each step, then looks up only those samples
+-- last_of_steps: finds the newest time of each step, then looks up only those samples; of one time
+-- the greatest
 SELECT DISTINCT ON (newest.step) newest.step, {value}
 FROM (
     SELECT date_bin(%(step_ms)s * interval '1 ms', ts, 'epoch'::timestamptz) AS step,
@@ -83,4 +84,5 @@ FROM (
 JOIN sample USING (ts)
 WHERE sample.series_id = ANY(%(series_ids)s::int[])
     AND sample.ts >= %(start)s AND sample.ts < %(end)s
-ORDER BY newest.step;
+ORDER BY newest.step, sample.series_id DESC, v DESC NULLS LAST, i DESC NULLS LAST,
+    s DESC NULLS LAST;

@@ -41,9 +41,32 @@ SELECT
         SELECT FROM sync_batch WHERE state = 'received' LIMIT %(counted_max)s
     ) AS counted),
     coalesce(extract(epoch FROM now() - (
-        SELECT min(received_at) FROM sync_batch WHERE state = 'received'
+        SELECT min(first.received_at) FROM edge_node AS e
+        CROSS JOIN LATERAL (
+            SELECT received_at FROM sync_batch AS b
+            WHERE b.site_id = e.site_id AND b.edge_node_id = e.edge_node_id
+                AND b.state = 'received'
+            ORDER BY received_at LIMIT 1
+        ) AS first
     )), 0)::float8,
     pg_stat_get_live_tuples('sample_default'::regclass);
 
--- quarantined: for the metrics
-SELECT count(*) FROM sync_quarantine;
+-- held_by_reason: what is kept aside, by edge: batches and rows
+SELECT q.site_id, q.edge_node_id, q.reason,
+    count(DISTINCT (q.epoch, q.lane, q.seq)), sum(q.bad_count)::bigint
+FROM sync_quarantine AS q
+WHERE q.state = 'held' AND (%(site)s::text IS NULL OR q.site_id = (
+    SELECT site_id FROM site WHERE name = %(site)s
+))
+GROUP BY q.site_id, q.edge_node_id, q.reason;
+
+-- parked_by_reason: batches that wait for a newer program or a fuller catalogue
+SELECT b.site_id, b.edge_node_id, b.parked_reason, count(*), sum(b.n)::bigint
+FROM sync_batch AS b
+WHERE b.state = 'parked' AND (%(site)s::text IS NULL OR b.site_id = (
+    SELECT site_id FROM site WHERE name = %(site)s
+))
+GROUP BY b.site_id, b.edge_node_id, b.parked_reason;
+
+-- quarantined: batches of which something is or was kept aside, for the metrics
+SELECT count(*) FROM sync_quarantine WHERE state = 'held';

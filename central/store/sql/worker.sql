@@ -1,7 +1,7 @@
 -- beat: also the registration; a row that upkeep removed, or a database restored, comes back
 INSERT INTO worker (worker_id, host, process_id, applied_batches, applied_samples,
-    quarantined_batches)
-VALUES (%(worker_id)s, %(host)s, %(process_id)s, %(batches)s, %(samples)s, %(quarantined)s)
+    quarantined_batches, marks_rollups)
+VALUES (%(worker_id)s, %(host)s, %(process_id)s, %(batches)s, %(samples)s, %(quarantined)s, true)
 ON CONFLICT (worker_id) DO UPDATE
 SET seen_at = clock_timestamp(), applied_batches = excluded.applied_batches,
     applied_samples = excluded.applied_samples,

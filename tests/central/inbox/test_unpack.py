@@ -4,9 +4,19 @@ import struct
 
 import numpy as np
 import pytest
+import zstandard
 
 from central.inbox.unpack import prepare
-from central.store.claims import Claim, ClaimKey, EpochKey, LatestRow, Prepared, SeriesMap
+from central.store.claims import (
+    Claim,
+    ClaimKey,
+    EpochKey,
+    LatestRow,
+    Poison,
+    Prepared,
+    RowSet,
+    SeriesMap,
+)
 from central.store.instants import INSTANT_MS_MAX, INSTANT_MS_MIN
 from shared.domain.samples import ValueType
 from tests.support.edge_data import LANE, NOW_MS, Sample, batch
@@ -33,6 +43,11 @@ def claim(seq: int, samples: list[Sample], **differences: object) -> Claim:
 
 def prepared(*claims: Claim) -> Prepared:
     return prepare(claims, {EPOCH: KNOWN})
+
+
+def rows_of(poison: Poison) -> RowSet:
+    assert poison.rows is not None
+    return poison.rows
 
 
 def series_and_times(result: Prepared) -> list[tuple[int, int]]:
@@ -121,8 +136,6 @@ def test_the_servers_whole_range_of_times_is_taken() -> None:
         ("bad_ts", claim(2, [Sample(1, INSTANT_MS_MAX + 1, 1.0)])),
         ("bad_ts", claim(2, [Sample(1, INSTANT_MS_MIN - 1, 1.0)])),
         ("bad_value", claim(2, [Sample(1, NOW_MS, float("inf"))])),
-        ("unknown_series", claim(2, [Sample(5, NOW_MS, 1.0)])),
-        ("unknown_series", claim(2, [Sample(2**32 - 1, NOW_MS, 1.0)])),
         ("bad_type", claim(2, [Sample(4, NOW_MS, 1.0)])),
         ("internal_error", claim(2, [], body=None)),  # what nobody thought of
     ],
@@ -137,10 +150,69 @@ def test_a_bad_batch_is_named_with_its_reason_and_the_good_ones_remain(
     assert result.rows == 1
 
 
+@pytest.mark.parametrize("series_ix", [5, 2**32 - 1])
+def test_a_series_that_is_not_known_yet_is_waited_for(series_ix: int) -> None:
+    good = claim(1, [Sample(1, NOW_MS, 1.0)])
+    result = prepared(good, claim(2, [Sample(1, NOW_MS, 1.0), Sample(series_ix, NOW_MS, 1.0)]))
+    assert [(each.key.seq, each.series_ix) for each in result.parked] == [(2, series_ix)]
+    assert (result.rows, result.poison) == (1, ())
+
+
 def test_an_epoch_without_any_series_knows_none() -> None:
     result = prepare([claim(1, [Sample(1, NOW_MS, 1.0)])], {})
-    assert [each.reason for each in result.poison] == ["unknown_series"]
+    assert [each.reason for each in result.parked] == ["unknown_series"]
     assert (result.rows, result.copy) == (0, ())
+
+
+@pytest.mark.parametrize(
+    ("first_byte", "is_parked"), [(1, False), (2, True), (3, True), (4, False)]
+)
+def test_a_body_of_the_next_two_formats_waits_for_a_newer_program(
+    first_byte: int, is_parked: bool
+) -> None:
+    body = bytes([first_byte]) + batch(1, [Sample(1, NOW_MS, 1.0)]).body[1:]
+    result = prepared(claim(1, [], body=body, n=1))
+    assert [each.reason for each in result.parked] == ["unknown_format"] * is_parked
+    assert [each.reason for each in result.poison] == ["bad_body"] * (first_byte == 4)
+
+
+def test_bad_samples_cost_only_themselves() -> None:
+    samples = [
+        Sample(1, NOW_MS, 1.0),
+        Sample(1, NOW_MS + 1, float("nan")),
+        Sample(1, INSTANT_MS_MAX + 1, 3.0),
+        Sample(1, NOW_MS + 3, 4.0),
+        Sample(2, NOW_MS, "not a whole number"),
+        Sample(4, NOW_MS, "on"),
+    ]
+    result = prepared(claim(1, samples))
+    assert result.rows == 3
+    found = {each.reason: np.flatnonzero(rows_of(each)).tolist() for each in result.poison}
+    assert found == {"bad_value": [1], "bad_ts": [2], "bad_type": [4]}
+
+
+def test_a_sample_with_several_faults_is_kept_under_one() -> None:
+    result = prepared(claim(1, [Sample(1, INSTANT_MS_MAX + 1, float("nan"))]))
+    assert [each.reason for each in result.poison] == ["bad_ts"]
+
+
+def test_a_text_in_another_encoding_costs_only_itself() -> None:
+    sent = batch(1, [Sample(4, NOW_MS, "on"), Sample(4, NOW_MS + 1, "@@@"), Sample(1, NOW_MS, 1.0)])
+    payload = zstandard.ZstdDecompressor().decompress(sent.body[1:])
+    latin = zstandard.ZstdCompressor().compress(payload.replace(b"@@@", b"g\xe4n"))
+    result = prepared(claim(1, [], body=sent.body[:1] + latin, n=3))
+    (poison,) = result.poison
+    assert (poison.reason, np.flatnonzero(rows_of(poison)).tolist(), result.rows) == (
+        "bad_text",
+        [2],
+        2,
+    )
+
+
+def test_of_a_batch_that_is_tried_again_only_the_rows_asked_for_are_taken() -> None:
+    samples = [Sample(1, NOW_MS + n, float(n)) for n in range(4)]
+    asked = np.array([False, True, False, True])
+    assert prepared(claim(1, samples, rows=asked)).rows == 2
 
 
 def test_every_type_has_rows_of_the_documented_width() -> None:

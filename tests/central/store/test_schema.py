@@ -9,7 +9,7 @@ from sqlalchemy import create_engine
 
 from central.errors import SchemaError, StoreError
 from central.store.address import SCHEMA_NAME
-from central.store.record_models import Model  # the module that knows all tables
+from central.store.rollup_models import Model  # the module that knows all tables
 from central.store.schema import known_revision, upgrade_schema
 from tests.support.postgres import PostgresServer
 

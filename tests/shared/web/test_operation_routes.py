@@ -58,6 +58,8 @@ async def test_the_state_of_an_edge_has_the_agreed_shape() -> None:
                     "quarantined": {"bad_json": 2},
                     "broker_refused": {"not_permitted": 1},
                     "inbox_pending": 0,
+                    "held": {},
+                    "parked": {},
                     "error": None,
                     "sent_today_bytes": {"lane_2": 9_000},
                     "held_up": "daily_cap",
