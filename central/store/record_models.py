@@ -85,15 +85,12 @@ class LogGap(Model):
 
 
 class MessageGap(Model):
-    """Messages that never reached an edge's log; where the record of it stood is its identity."""
+    """Messages that never reached an edge's log, or did after all (reason ``recovered``)."""
 
     __tablename__ = "message_gap"
     site_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     edge_node_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
-    epoch: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
-    lane: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
-    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    place: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    gap_id: Mapped[str] = mapped_column(NAME, primary_key=True)
     topic: Mapped[str] = mapped_column(Text)
     missing: Mapped[int] = mapped_column(BigInteger)
     started_at: Mapped[datetime | None] = mapped_column(MOMENT)

@@ -65,7 +65,7 @@ class RecordRows:
                 case GapRecord() as gap:
                     await connection.execute(self._sql["add_log_gap"], _gap(placed.key, gap))
                 case MessageGapRecord() as gap:
-                    parameters = _message_gap(placed, gap)
+                    parameters = _message_gap(placed.key, gap)
                     await connection.execute(self._sql["add_message_gap"], parameters)
                 case _:
                     assert_never(placed.record)
@@ -125,11 +125,9 @@ def _gap(key: ClaimKey, gap: GapRecord) -> Row:
     }
 
 
-def _message_gap(placed: PlacedRecord, gap: MessageGapRecord) -> Row:
-    return _keys(placed.key) | {
-        "lane": placed.key.lane,
-        "seq": placed.key.seq,
-        "place": placed.place,
+def _message_gap(key: ClaimKey, gap: MessageGapRecord) -> Row:
+    return _keys(key) | {
+        "gap_id": gap.gap_id,
         "topic": escape_text(gap.topic),
         "missing": gap.missing,
         "started_at": _maybe(gap.from_ms),

@@ -171,7 +171,7 @@ class Admission:
         counts.recovered += sequence.recovered
         counts.restarts += sequence.restarted
         if sequence.recovered and sample.seq is not None:
-            group.recovered.append(Recovered(str(source.topic), sample.seq))
+            group.recovered.append(Recovered(str(source.topic), sample.seq, group.received_ms))
         if sequence.gap is not None:
             first_seq, last_seq, from_ms = sequence.gap
             group.gaps.append(

@@ -1,24 +1,30 @@
-"""Keeps the declared gaps: writes them off the loop, one write at a time, and hands them over.
-
-What is handed over (``handed``) is on disk already; whoever takes it must not fail, and must expect
-the same gap again after a crash.
-"""
+"""Keeps the declared gaps: writes them off the loop, one at a time, says them, tells central."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Final, Protocol
 
 from edge.errors import LogError
 from edge.log.declared import DeclaredGap, Recovered
 from edge.log.gap_file import GapFile
+from edge.log.records import Committed, PendingRecords
 from edge.metrics import IngestCounts
 from shared.clock import Clock
 from shared.logs import get_log
+from shared.sync.records import AUDIT_LANE
 
 LOOK_EVERY_S: Final = 1.0  # mosquitto tells every 10 s
 _SAID_MAX: Final = 5  # gaps of one commit that are named in the log; the others are counted
 
 _log = get_log("gaps")
+
+
+class RecordLog(Protocol):
+    """Where records become durable on their way to central."""
+
+    async def append_records(self, pending: PendingRecords) -> Committed:
+        """Store records; they are on disk when this returns. LogError when it cannot."""
+        ...
 
 
 class GapKeeper:
@@ -29,12 +35,12 @@ class GapKeeper:
         file: GapFile,
         counts: IngestCounts,
         clock: Clock,
-        handed: Callable[[Sequence[DeclaredGap]], None],
+        log: RecordLog,
     ) -> None:
         self._file = file
         self._counts = counts
         self._clock = clock
-        self._handed = handed
+        self._log = log
         self._turn = asyncio.Lock()
         self._dropped = -1  # as it was noted last
 
@@ -47,14 +53,31 @@ class GapKeeper:
         """Store gaps, and what came of them after all; LogError when that is not possible."""
         async with self._turn:
             fresh = await asyncio.to_thread(self._file.declare, gaps, recovered)
-        if fresh:
-            self._handed(fresh)
+        raise_alarm(fresh)
+        await self.hand_over()
 
     async def watch_drops(self) -> None:
         """Declare what the broker says it has dropped, until cancelled."""
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             await self.note_drops()
+            await self.hand_over()
+
+    async def hand_over(self) -> None:
+        """Put what central is to be told into the urgent lane; what cannot go now goes later.
+
+        A crash in between tells it twice, under one id.
+        """
+        try:
+            async with self._turn:
+                while (owed := await asyncio.to_thread(self._file.owed)).records:
+                    pending = PendingRecords(
+                        lane=AUDIT_LANE, records=owed.records, received_ms=self._clock.utc_ms()
+                    )
+                    await self._log.append_records(pending)
+                    await asyncio.to_thread(self._file.forget_owed, owed.until_id)
+        except LogError as error:
+            _log.warning("declared gaps are not yet on their way to central", error=str(error))
 
     async def note_drops(self) -> None:
         """Declare by how much the broker's count has grown since it was noted last."""
@@ -71,8 +94,7 @@ class GapKeeper:
             _log.error("what the broker dropped cannot be noted; tried again", error=str(error))
             return
         self._dropped = dropped
-        if gaps:
-            self._handed(gaps)
+        raise_alarm(gaps)
 
 
 def raise_alarm(gaps: Sequence[DeclaredGap]) -> None:

@@ -4,13 +4,17 @@ Owns what a gap says, how it shrinks when a part of it arrives late, and how man
 there are too many, old ones are merged and none is forgotten.
 """
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from shared.sync.records import MessageGapRecord
+
 GAPS_MAX: Final = 10_000  # kept one by one; 2 MB on disk
 MERGED_PART: Final = 4  # one in so many, the oldest, are merged when there are too many
+RECOVERED: Final = "recovered"
 ALL_TOPICS: Final = "*"  # of gaps of many devices that were merged
 
 
@@ -46,6 +50,37 @@ class Recovered:
 
     topic: str
     seq: int
+    at_ms: int  # edge time
+
+
+def record_of_gap(gap: DeclaredGap) -> MessageGapRecord:
+    """Return what central is told of a gap."""
+    return MessageGapRecord(
+        gap_id=_id_of(gap.reason, gap.topic, gap.first_seq, gap.from_ms, gap.until_ms),
+        topic=gap.topic,
+        missing=gap.missing,
+        from_ms=gap.from_ms or None,
+        until_ms=gap.until_ms or None,
+        reason=gap.reason,
+        at_ms=gap.declared_ms,
+    )
+
+
+def record_of_recovery(one: Recovered) -> MessageGapRecord:
+    """Return what central is told of a missing message that came after all."""
+    return MessageGapRecord(
+        gap_id=_id_of(RECOVERED, one.topic, one.seq, one.at_ms, 0),
+        topic=one.topic,
+        missing=1,
+        from_ms=None,
+        until_ms=None,
+        reason=RECOVERED,
+        at_ms=one.at_ms,
+    )
+
+
+def _id_of(*parts: str | int) -> str:
+    return hashlib.sha256("/".join(map(str, parts)).encode()).hexdigest()[:32]
 
 
 def without(gap: DeclaredGap, seq: int) -> list[DeclaredGap]:

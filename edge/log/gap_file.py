@@ -6,18 +6,29 @@ between a gap and the batch behind it makes the gap known again.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from edge.errors import LogDamagedError, LogError
 from edge.log.database import Checkpoint, Database, Row, open_reader
-from edge.log.declared import GAPS_MAX, DeclaredGap, GapReason, Recovered, merge_oldest, without
+from edge.log.declared import (
+    GAPS_MAX,
+    DeclaredGap,
+    GapReason,
+    Recovered,
+    merge_oldest,
+    record_of_gap,
+    record_of_recovery,
+    without,
+)
 from edge.log.formats import FileFormat, check_format, open_or_create
 from edge.log.layout import Layout, exists, make_folders, move_to_damaged
 from shared.clock import Clock
 from shared.logs import get_log
+from shared.sync.records import MessageGapRecord, decode_records, encode_records
 
 FILE_NAME: Final = "gaps.db"
 LIST_LIMIT_MAX: Final = 1_000
+OWED_READ_MAX: Final = 500  # records: 0.1 MB
 _DROPPED: Final = "broker_dropped"
 _COLUMNS: Final = (
     "reason, topic, first_seq, last_seq, missing, from_ms, until_ms, declared_ms, merged"
@@ -32,10 +43,18 @@ CREATE TABLE gap(id INTEGER PRIMARY KEY AUTOINCREMENT, reason TEXT NOT NULL, top
     from_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL, declared_ms INTEGER NOT NULL,
     merged INTEGER NOT NULL) STRICT;
 CREATE INDEX gap_of_topic ON gap(topic);
+CREATE TABLE owed(id INTEGER PRIMARY KEY AUTOINCREMENT, body BLOB NOT NULL) STRICT;
 CREATE TABLE counter(name TEXT PRIMARY KEY, value INTEGER NOT NULL, at_ms INTEGER NOT NULL) STRICT;
 """,
 )
 _log = get_log("gaps")
+
+
+class Owed(NamedTuple):
+    """Records that central is to be told; ``until_id`` is the place of the last, 0 for none."""
+
+    until_id: int
+    records: tuple[MessageGapRecord, ...]
 
 
 class GapFile:
@@ -54,8 +73,10 @@ class GapFile:
             fresh = [gap for gap in gaps if not self._is_known(gap)]
             for gap in fresh:
                 self._insert(gap)
+                self._owe(record_of_gap(gap))
             for one in recovered:
-                self._take_back(one)
+                if self._take_back(one):
+                    self._owe(record_of_recovery(one))
             self._merge()
         self._settle()
         return fresh
@@ -89,6 +110,7 @@ class GapFile:
             )
             if grown:
                 self._insert(gap)
+                self._owe(record_of_gap(gap))
                 self._merge()
         self._settle()
         return [gap] if grown else []
@@ -101,14 +123,15 @@ class GapFile:
     def _is_known(self, gap: DeclaredGap) -> bool:
         if gap.reason is not GapReason.SEQUENCE_GAP:
             return False
+        # By what came before it: of the gap itself a part may have arrived meanwhile.
         found = self._database.row(
-            "SELECT 1 FROM gap WHERE topic = ? AND reason = ? AND first_seq = ? AND last_seq = ?"
-            " AND from_ms = ?",
+            "SELECT 1 FROM gap WHERE topic = ? AND reason = ? AND from_ms = ?"
+            " AND first_seq >= ? AND last_seq <= ?",
             gap.topic,
             gap.reason.value,
+            gap.from_ms,
             gap.first_seq,
             gap.last_seq,
-            gap.from_ms,
         )
         return found is not None
 
@@ -126,7 +149,22 @@ class GapFile:
             gap.merged,
         )
 
-    def _take_back(self, one: Recovered) -> None:
+    def owed(self) -> Owed:
+        """Return what central is still to be told, the oldest first, as much as fits a batch."""
+        rows = self._database.rows("SELECT id, body FROM owed ORDER BY id LIMIT ?", OWED_READ_MAX)
+        records = [record for _, body in rows for record in decode_records(body)]
+        known = tuple(one for one in records if isinstance(one, MessageGapRecord))
+        return Owed(int(rows[-1][0]) if rows else 0, known)
+
+    def forget_owed(self, until_id: int) -> None:
+        """Note that everything up to ``until_id`` is in the log, on its way to central."""
+        self._database.execute("DELETE FROM owed WHERE id <= ?", until_id)
+        self._settle()
+
+    def _owe(self, record: MessageGapRecord) -> None:
+        self._database.execute("INSERT INTO owed(body) VALUES(?)", encode_records([record]))
+
+    def _take_back(self, one: Recovered) -> bool:
         row = self._database.row(
             f"SELECT id, {_COLUMNS} FROM gap WHERE topic = ? AND first_seq <= ? AND last_seq >= ?"  # noqa: S608 a literal of this module
             " AND reason = ? ORDER BY id DESC LIMIT 1",
@@ -139,6 +177,7 @@ class GapFile:
             self._database.execute("DELETE FROM gap WHERE id = ?", row[0])
             for rest in without(_gap(row[1:]), one.seq):
                 self._insert(rest)
+        return row is not None
 
     def _merge(self) -> None:
         if self._database.rows("SELECT count(*) FROM gap")[0][0] <= GAPS_MAX:

@@ -20,7 +20,7 @@ from edge.ingest.admission import Admission
 from edge.ingest.broker_refusals import refused_before_us
 from edge.ingest.clock_doubt import ClockDoubt
 from edge.ingest.decoded import DecodeLimits
-from edge.ingest.gap_keeper import GapKeeper, raise_alarm
+from edge.ingest.gap_keeper import GapKeeper
 from edge.ingest.intake import Intake
 from edge.ingest.listener.listener import DurableListener
 from edge.ingest.listener.session_file import SessionFile
@@ -103,8 +103,7 @@ def assemble(
     recent = _recent(journal, newest.rows, now_ms)
     state = _restored(config, journal, newest, now_ms)
     watch = _watch(config, journal, recent, clock)
-    # The one place where a declared gap leaves ingest: on disk already, and said.
-    gaps = GapKeeper(gap_file, metrics.ingest, clock, handed=raise_alarm)
+    gaps = GapKeeper(gap_file, metrics.ingest, clock, journal)
     intake = Intake(
         admission=_admission(config, state, snapshot, metrics, doubt),
         stores=Stores(journal, gaps),

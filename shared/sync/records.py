@@ -99,12 +99,14 @@ class GapRecord(Struct, frozen=True, array_like=True, kw_only=True, tag_field="t
 
 
 class MessageGapRecord(Struct, frozen=True, array_like=True, kw_only=True, tag_field="tag", tag=3):
-    """Messages of devices that never reached the edge's log.
+    """Messages of devices that never reached the edge's log, or did after all (``recovered``).
 
     ``topic`` is empty where nobody knows whose they were; they were sent after ``from_ms`` and
-    before ``until_ms``, edge time, as far as that is known.
+    before ``until_ms``, edge time, as far as that is known. ``gap_id`` is the same when the same
+    declaration is stored twice.
     """
 
+    gap_id: _Id
     topic: Annotated[str, Meta(max_length=512)]
     missing: _Count
     from_ms: _Int64 | None

@@ -24,11 +24,11 @@ VALUES (%(site_id)s, %(edge_node_id)s, %(epoch)s, %(lane)s, %(first_seq)s, %(las
     %(samples)s, %(started_at)s, %(ended_at)s, %(reason)s, %(declared_at)s, %(is_thinned)s)
 ON CONFLICT DO NOTHING;
 
--- add_message_gap: what never reached an edge's log
-INSERT INTO message_gap (site_id, edge_node_id, epoch, lane, seq, place, topic, missing,
-    started_at, ended_at, reason, declared_at)
-VALUES (%(site_id)s, %(edge_node_id)s, %(epoch)s, %(lane)s, %(seq)s, %(place)s, %(topic)s,
-    %(missing)s, %(started_at)s, %(ended_at)s, %(reason)s, %(declared_at)s)
+-- add_message_gap: what never reached an edge's log; the same declaration twice is one
+INSERT INTO message_gap (site_id, edge_node_id, gap_id, topic, missing, started_at, ended_at,
+    reason, declared_at)
+VALUES (%(site_id)s, %(edge_node_id)s, %(gap_id)s, %(topic)s, %(missing)s, %(started_at)s,
+    %(ended_at)s, %(reason)s, %(declared_at)s)
 ON CONFLICT DO NOTHING;
 
 -- alerts: newest first, after one if it is given; what led to an alert came with its first revision

@@ -28,6 +28,7 @@ GAP = GapRecord(
     reason="disk_full", at_ms=NOW_MS,
 )  # fmt: skip
 MISSED = MessageGapRecord(
+    gap_id="g1",
     topic="mine/v1/kaduna/sensor/gas-1/telemetry", missing=7, from_ms=None, until_ms=NOW_MS,
     reason="sequence_gap", at_ms=NOW_MS,
 )  # fmt: skip
@@ -66,7 +67,8 @@ async def test_the_same_revision_in_two_batches_is_one(world: CentralWorld) -> N
 
 
 async def test_declared_gaps_are_kept_with_their_reasons(world: CentralWorld) -> None:
-    await world.deliver(record_batch(1, GAP, MISSED, lane=AUDIT_LANE), series=())
+    again = record_batch(2, MISSED, lane=AUDIT_LANE)  # as after a crash of the edge
+    await world.deliver(record_batch(1, GAP, MISSED, lane=AUDIT_LANE), again, series=())
     assert await world.sql(
         "SELECT lane, first_seq, last_seq, samples, started_at, ended_at, reason FROM log_gap"
     ) == [(2, 5, 9, 90, NOW_MS, None, "disk_full")]

@@ -41,12 +41,41 @@ def test_a_gap_is_declared_once_however_often_it_is_found(file: GapFile, tmp_pat
 def test_what_arrives_after_all_is_taken_back_once(file: GapFile, tmp_path: Path) -> None:
     file.declare([GAP], ())
     for _ in range(2):
-        file.declare((), [Recovered(GAP.topic, 12), Recovered("other", 13)])
+        file.declare((), [Recovered(GAP.topic, 12, 300), Recovered("other", 13, 300)])
     assert file.missing == {"sequence_gap": 4}
     assert {(gap.first_seq, gap.last_seq) for gap in read_gaps(tmp_path, 10)} == {
         (10, 11),
         (13, 14),
     }
+
+
+def test_central_is_owed_each_declaration_once_and_what_was_taken_back(file: GapFile) -> None:
+    for _ in range(2):
+        file.declare([GAP], ())
+        file.declare((), [Recovered(GAP.topic, 12, 300), Recovered("other", 13, 300)])
+    file.note_dropped(7, 1_000)
+    told = [(one.reason, one.topic, one.missing, one.at_ms) for one in file.owed().records]
+    assert told == [
+        ("sequence_gap", GAP.topic, 5, 201),
+        ("recovered", GAP.topic, 1, 300),
+        ("broker_dropped", "", 7, 1_000),
+    ]
+    assert len({one.gap_id for one in file.owed().records}) == 3
+
+
+def test_what_is_on_its_way_is_owed_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gap_file, "OWED_READ_MAX", 2)
+    first = open_gap_file(tmp_path, SystemClock())
+    first.declare([replace(GAP, first_seq=n, last_seq=n) for n in range(3)], ())
+    first.forget_owed(first.owed().until_id)
+    first.close()
+    second = open_gap_file(tmp_path, SystemClock())
+    assert len(second.owed().records) == 1
+    second.forget_owed(second.owed().until_id)
+    assert second.owed().records == ()
+    second.close()
 
 
 def test_it_is_there_after_a_restart(tmp_path: Path) -> None:

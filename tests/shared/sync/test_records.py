@@ -67,6 +67,7 @@ GAPS = st.builds(
 )
 MESSAGE_GAPS = st.builds(
     MessageGapRecord,
+    gap_id=ID,
     topic=st.text(max_size=512),
     missing=COUNT,
     from_ms=MAYBE_MS,

@@ -66,10 +66,7 @@ CREATE TABLE log_gap (
 CREATE TABLE message_gap (
     site_id integer NOT NULL,
     edge_node_id integer NOT NULL,
-    epoch integer NOT NULL,
-    lane smallint NOT NULL,
-    seq bigint NOT NULL,
-    place integer NOT NULL,
+    gap_id text COLLATE "C" NOT NULL,
     topic text NOT NULL,
     missing bigint NOT NULL,
     started_at timestamptz,
@@ -77,7 +74,7 @@ CREATE TABLE message_gap (
     reason text COLLATE "C" NOT NULL,
     declared_at timestamptz NOT NULL,
     stored_at timestamptz DEFAULT now() NOT NULL,
-    CONSTRAINT message_gap_pkey PRIMARY KEY (site_id, edge_node_id, epoch, lane, seq, place)
+    CONSTRAINT message_gap_pkey PRIMARY KEY (site_id, edge_node_id, gap_id)
 );
 """
 
