@@ -24,6 +24,10 @@ SELECT coalesce(max(upper(held) - 1), 0) FROM sync_range WHERE lane = %s AND NOT
 """
 # The partial index on waiting batches makes this as cheap as the backlog is small.
 _WAITING = "SELECT count(*), min(seq) FROM sync_batch WHERE state = 'received' AND lane = %s"
+_TO_ROLL_UP = """
+SELECT (SELECT count(*) FROM rollup_dirty WHERE hour < now() - interval '2 hours')
+    + (SELECT count(*) FROM sync_batch WHERE state = 'received')
+"""
 _NUMBERS = """
 SELECT series.asset_id, array_agg(sample.v)
 FROM sample JOIN series USING (site_id, series_id)
@@ -87,6 +91,14 @@ def numbers_in_samples(central_config: Path, prefix: str) -> dict[str, NDArray[n
     with connect(central_config) as connection:
         rows = connection.execute(_NUMBERS, (COUNTER_METRIC, f"{prefix}-%"), binary=True)
         return {asset_id: np.array(numbers, dtype=np.float64) for asset_id, numbers in rows}
+
+
+def hours_to_roll_up(central_config: Path) -> int:
+    """Return how many hours that are over, and batches, still wait for the worker."""
+    with connect(central_config) as connection:
+        found = connection.execute(_TO_ROLL_UP).fetchone()
+    assert found is not None
+    return int(found[0])
 
 
 def _row(connection: "psycopg.Connection[tuple[Any, ...]]", query: str) -> tuple[Any, ...]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 import uvloop
 
+from bench.central import CentralOptions, bench_central
 from bench.ingest import IngestOptions, bench_ingest
 from bench.listener import ListenerOptions, bench_listener
 from bench.live import LiveOptions, bench_live
@@ -200,6 +201,7 @@ def query(
     ] = 100_000,
     points: Annotated[int, typer.Option(min=1, max=10_000, help="In each answer.")] = 1_000,
     requests: Annotated[int, typer.Option(min=1, help="How often it is asked.")] = 300,
+    chart: Annotated[Path | None, typer.Option(help="Write a PNG chart to this file.")] = None,
     folder: Folder = None,
     mqtt: Mqtt = None,
     mqtt_credentials: MqttCredentials = None,
@@ -212,13 +214,40 @@ def query(
     Examples:
       headframe bench query
 
-      headframe bench query --samples 1000000
+      headframe bench query --samples 10000000 --chart query.png
     """
 
     def measure(site: SiteOptions, clock: Clock) -> Coroutine[Any, Any, Report]:
-        return bench_query(QueryOptions(site, samples, points, requests), clock)
+        return bench_query(QueryOptions(site, samples, points, requests, chart), clock)
 
     _run(measure, Surroundings(folder, mqtt, mqtt_credentials, postgres, as_json, json_file))
+
+
+@app.command()
+def central(
+    samples: Annotated[
+        int, typer.Option(min=500_000, max=100_000_000, help="Unpacked with each index.")
+    ] = 2_000_000,
+    edges: Annotated[int, typer.Option(min=1, max=500, help="Whose batches wait.")] = 50,
+    chart: Annotated[Path | None, typer.Option(help="Write a PNG chart to this file.")] = None,
+    folder: Folder = None,
+    postgres: Postgres = None,
+    as_json: Json = False,
+    json_file: JsonFile = None,
+) -> None:
+    """From batches in central's durable inbox to rows, with each index; rollups; per row beside it.
+
+    Examples:
+      headframe bench central
+
+      headframe bench central --samples 10000000 --chart central.png
+    """
+
+    def measure(site: SiteOptions, clock: Clock) -> Coroutine[Any, Any, Report]:
+        options = CentralOptions(site.folder, site.postgres, samples, edges, chart)
+        return bench_central(options, clock)
+
+    _run(measure, Surroundings(folder, None, None, postgres, as_json, json_file))
 
 
 def _run(measure: Measure, around: Surroundings) -> None:

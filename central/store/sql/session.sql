@@ -37,7 +37,7 @@ SELECT asked.lane, asked.seq, coalesce(
         AND b.lane = asked.lane AND b.seq = asked.seq LIMIT 1),
     (SELECT substring(q.sha256 FROM 1 FOR 16) FROM sync_quarantine AS q
     WHERE q.site_id = %(site_key)s AND q.edge_node_id = %(edge_key)s AND q.epoch = %(epoch)s
-        AND q.lane = asked.lane AND q.seq = asked.seq),
+        AND q.lane = asked.lane AND q.seq = asked.seq LIMIT 1),
     (SELECT nullif(substring(run.hashes FROM (16 * (asked.seq - run.first_seq) + 1)::int FOR 16), '')
     FROM (
         SELECT h.first_seq, h.hashes FROM sync_hash AS h
