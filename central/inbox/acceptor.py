@@ -17,7 +17,14 @@ from aiohttp import WSMsgType, web
 from central.config import SyncConfig
 from central.errors import CentralError, ConnectionEndedError
 from central.inbox import events
-from central.inbox.admission import Place, Verdict, judge_newcomer
+from central.inbox.admission import (
+    AdmissionLimits,
+    Holder,
+    Place,
+    Verdict,
+    alive_after_s,
+    judge_newcomer,
+)
 from central.inbox.conversation import Conversation, Surroundings
 from central.inbox.events import EdgeIdentity
 from central.inbox.ports import InboxStore
@@ -52,13 +59,13 @@ class SyncAcceptor:
         self._clock = clock
         self._metrics = metrics
         self._open: set[Conversation] = set()
-        self._live: dict[Place, tuple[Conversation, str]] = {}
+        self._live: dict[Place, tuple[Conversation, Hello]] = {}
         self._surroundings = Surroundings(store, clock, metrics, self._admit, random.random)
 
     @property
     def live(self) -> Mapping[EdgeIdentity, str]:
         """The edges that have a session here, with their install_uuids."""
-        return {place.edge: install_uuid for place, (_, install_uuid) in self._live.items()}
+        return {place.edge: hello.install_uuid for place, (_, hello) in self._live.items()}
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one connection from upgrade to end.
@@ -116,17 +123,22 @@ class SyncAcceptor:
         """Give ``newcomer`` its place among the live, or say why not."""
         identity, limit = newcomer.session.identity, self._config.sessions_max
         place = Place(identity, hello.role)
-        live = {held: install_uuid for held, (_, install_uuid) in self._live.items()}
-        judgement = judge_newcomer(live, place, hello.install_uuid, sessions_max=limit)
+        live = {
+            held: Holder(other.install_uuid, other.boot_id, holder.session.heard_s)
+            for held, (holder, other) in self._live.items()
+        }
+        own = Holder(hello.install_uuid, hello.boot_id, self._clock.monotonic_s())
+        limits = AdmissionLimits(limit, alive_after_s(self._config.silence_timeout_s))
+        judgement = judge_newcomer(live, place, own, limits=limits)
         match judgement.verdict:
             case Verdict.DUPLICATE:
-                detail = f"another installation is connected as {identity}"
+                detail = f"another installation, or a copy of this one, is connected as {identity}"
                 return events.Denied(RefuseCode.DUPLICATE_IDENTITY, detail)
             case Verdict.BUSY:
                 return events.Denied(RefuseCode.BUSY, f"{limit} edges are connected")
             case Verdict.ADMIT:
                 incumbents = [self._live.pop(held)[0] for held in judgement.taken_over]
-                self._live[place] = (newcomer, hello.install_uuid)
+                self._live[place] = (newcomer, hello)
                 for incumbent in incumbents:
                     await incumbent.give_way()
             case _:

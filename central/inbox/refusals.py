@@ -13,7 +13,7 @@ RETRY_AFTER_S: Mapping[RefuseCode, float] = MappingProxyType(
         RefuseCode.BAD_FRAME: 30.0,  # a fault of a program: soon enough after an upgrade
         RefuseCode.BAD_PROTOCOL: 300.0,  # somebody must upgrade
         RefuseCode.BAD_IDENTITY: 300.0,  # somebody must enrol
-        RefuseCode.DUPLICATE_IDENTITY: 60.0,  # somebody must choose, or the other leaves
+        RefuseCode.DUPLICATE_IDENTITY: 10.0,  # after a power cut the other is found dead by then
         RefuseCode.REWOUND: 300.0,  # somebody must decide
         RefuseCode.CATALOGUE_CONFLICT: 300.0,  # somebody must decide
         RefuseCode.CREDIT_EXCEEDED: 30.0,

@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from central.inbox.account import Account
+from central.inbox.admission import HEARTBEATS_PER_SILENCE
 from central.inbox.events import (
     Action,
     Cut,
@@ -83,7 +84,6 @@ from shared.sync.frames import (
 from shared.sync.ranges import SPANS_PER_FRAME_MAX, Ranges
 
 HELLO_TIMEOUT_S = 10.0  # three round trips over a satellite and a slow start
-HEARTBEATS_PER_SILENCE = 3  # two may be lost in a stall before the connection is given up
 STORE_RETRY_MIN_S = 0.1
 STORE_RETRY_MAX_S = 5.0  # how long a database that came back may go unnoticed
 UNSTORABLE_IN_ROW_MAX = 3  # then it is not the batches
@@ -109,6 +109,7 @@ class InboxSession:
         self.role = Role.ALL  # what HELLO asks for
         self._hello: Hello | None = None
         self._gathering = Gathering()
+        self.heard_s = now_s  # when a frame came last
         self._silent_at_s = now_s + HELLO_TIMEOUT_S
         self._retry_at_s: float | None = None
         self._store_failures = 0
@@ -216,6 +217,7 @@ class InboxSession:
     def _effect(self, event: Event, happening: Happening, now_s: float) -> list[Action]:
         match event:
             case Received(frame):
+                self.heard_s = now_s
                 self._silent_at_s = now_s + self._limits.silence_timeout_s
                 self.account.take(frame, happening, now_s)
                 return self._on_frame(frame, happening)

@@ -40,3 +40,4 @@ class CentralSide:
     hello: Hello | None = None
     grant: SessionGrant | None = None
     running: inbox.StoreBatches | None = None
+    boot_id: str = ""

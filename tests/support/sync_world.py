@@ -14,7 +14,14 @@ import msgspec
 
 from central.errors import BatchRefusedError
 from central.inbox import events as inbox
-from central.inbox.admission import Place, Verdict, judge_newcomer
+from central.inbox.admission import (
+    AdmissionLimits,
+    Holder,
+    Place,
+    Verdict,
+    alive_after_s,
+    judge_newcomer,
+)
 from central.inbox.session import InboxSession, SessionLimits
 from central.inbox.states import State as InboxState
 from edge.uplink import events as uplink
@@ -349,9 +356,16 @@ class World:
             for other in self.centrals
             if other.grant and other.session.state is InboxState.STREAMING
         ]
-        installs = {place: other.grant.install_uuid for place, other in places if other.grant}
+        live = {
+            place: Holder(other.grant.install_uuid, other.boot_id, other.session.heard_s)
+            for place, other in places
+            if other.grant
+        }
         place = Place(IDENTITY, hello.role)
-        judgement = judge_newcomer(installs, place, hello.install_uuid, sessions_max=9)
+        own = Holder(hello.install_uuid, hello.boot_id, self.now_s)
+        limits = AdmissionLimits(9, alive_after_s(SILENCE_S))
+        judgement = judge_newcomer(live, place, own, limits=limits)
+        side.boot_id = hello.boot_id
         if judgement.verdict is Verdict.DUPLICATE:
             self.tell_central(side, inbox.Denied(RefuseCode.DUPLICATE_IDENTITY, "another"))
             return
