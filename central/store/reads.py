@@ -14,7 +14,7 @@ from central.store.database import Database
 from central.store.edge_status import edge_statuses
 from central.store.instants import clamped
 from central.store.queries import load_queries
-from central.store.record_rows import alert_of
+from central.store.record_rows import alert_of, gap_of
 from central.store.rolled_reading import rolled_points
 from central.store.series_family import Entry, Family, family_of, point_value, value_expression
 from central.store.text_escape import escape_text, unescape_text
@@ -28,7 +28,14 @@ from shared.domain.telemetry import (
 )
 from shared.ids import Kind, SeriesName
 from shared.sync.records import AlertRecord
-from shared.web.site_data import AlertQuery, EdgeStatus, SeriesListing, SeriesQuery
+from shared.web.site_data import (
+    AlertQuery,
+    EdgeStatus,
+    GapListing,
+    GapQuery,
+    SeriesListing,
+    SeriesQuery,
+)
 
 SERIES_REMEMBERED_MAX = 100_000  # of all sites together; some 50 MB
 _KNOWN_TYPES = [int(value_type) for value_type in ValueType]  # others are a newer edge's
@@ -111,6 +118,18 @@ class PostgresReader:
         }
         rows = await self._database.rows(self._record_sql["alerts"], parameters)
         return [alert_of(row) for row in rows]
+
+    async def gaps(self, query: GapQuery) -> Sequence[GapListing]:
+        """Return at most ``query.limit`` declared gaps."""
+        after = query.after
+        parameters = {
+            "site": query.site,
+            "after_declared": None if after is None else clamped(after[0]),
+            "after_id": None if after is None else after[1],
+            "limit": query.limit,
+        }
+        rows = await self._database.rows(self._record_sql["gaps"], parameters)
+        return [gap_of(row) for row in rows]
 
     async def sync_status(self, site: str) -> Sequence[EdgeStatus]:
         """Return the state of every edge of ``site``, ascending by id."""

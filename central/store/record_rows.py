@@ -21,6 +21,7 @@ from shared.sync.records import (
     MessageGapRecord,
     Severity,
 )
+from shared.web.site_data import GapListing
 
 Row = dict[str, Any]
 
@@ -80,6 +81,27 @@ def alert_of(row: Sequence[Any]) -> AlertRecord:
     fields["unit"] = unescape_text(fields["unit"])
     fields["context"] = tuple((ts_ms, value) for ts_ms, value in fields["context"] or ())
     return AlertRecord(**fields)
+
+
+def gap_of(row: Sequence[Any]) -> GapListing:
+    """Return a row of the query ``gaps``."""
+    (declared_ms, gap_id, edge_id, reason, lane, first_seq, last_seq, samples, is_thinned,
+     topic, messages, start_ms, end_ms) = row  # fmt: skip
+    return GapListing(
+        gap_id=gap_id,
+        edge_id=edge_id,
+        reason=reason,
+        declared_ms=declared_ms,
+        lane=lane,
+        first_seq=first_seq,
+        last_seq=last_seq,
+        samples=samples,
+        is_thinned=is_thinned,
+        topic=None if topic is None else unescape_text(topic),
+        messages=messages,
+        start_ms=start_ms,
+        end_ms=end_ms,
+    )
 
 
 def _keys(key: ClaimKey) -> Row:

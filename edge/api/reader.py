@@ -1,13 +1,15 @@
 """The edge's own data as the API asks for it: the live snapshot, the log, the link."""
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from edge.api.catalogue import SeriesCatalogue
+from edge.api.gap_listings import gap_listings
 from edge.live.recent import Excerpt, RecentSamples
 from edge.live.snapshot import LiveSnapshot
+from edge.log.declared import DeclaredGap
 from edge.log.records import LogState, SeriesSamples
 from shared.domain.aggregation import aggregate_samples
 from shared.domain.samples import LatestValue, Series
@@ -21,9 +23,12 @@ from shared.domain.telemetry import (
 from shared.ids import Kind
 from shared.sync.records import AlertRecord
 from shared.web.alert_listing import select_alerts
+from shared.web.gap_listing import select_gaps
 from shared.web.site_data import (
     AlertQuery,
     EdgeStatus,
+    GapListing,
+    GapQuery,
     LaneStatus,
     LinkState,
     SeriesListing,
@@ -106,6 +111,7 @@ class ReaderSources:
     log: LocalLog
     link: Callable[[], LinkView | None]  # None where no central is configured
     alerts: Callable[[], Iterable[AlertRecord]]  # all that are remembered
+    message_gaps: Callable[[], Awaitable[Sequence[DeclaredGap]]]  # the newest, as many as kept
     broker_refused: Callable[[], Mapping[str, int]]  # what never reached the edge, by reason
 
 
@@ -120,6 +126,7 @@ class EdgeReader:
         self._log = sources.log
         self._link = sources.link
         self._alerts = sources.alerts
+        self._message_gaps = sources.message_gaps
         self._broker_refused = sources.broker_refused
         self._catalogue = SeriesCatalogue()
 
@@ -177,6 +184,14 @@ class EdgeReader:
     async def alerts(self, query: AlertQuery) -> Sequence[AlertRecord]:
         """Return at most ``query.limit`` alerts of this edge."""
         return select_alerts(self._alerts(), query) if query.site == self._site else ()
+
+    async def gaps(self, query: GapQuery) -> Sequence[GapListing]:
+        """Return at most ``query.limit`` gaps that this edge has declared."""
+        if query.site != self._site:
+            return ()
+        missed = await self._message_gaps()
+        lost = self._log.state().lost
+        return select_gaps(gap_listings(self._edge_id, lost, missed), query)
 
     async def sync_status(self, site: str) -> Sequence[EdgeStatus]:
         """Return this edge's own view of its link, its backlog and what was refused."""

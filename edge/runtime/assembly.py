@@ -4,6 +4,7 @@ Owns who gets what; ``daemon.py`` owns when. Data goes one way: broker, intake, 
 learns after the commit, the uplink reads the log.
 """
 
+import asyncio
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ from edge.ingest.quality import Judge, TimeLimits
 from edge.ingest.restore import IngestState, restore_ingest
 from edge.live.recent import RecentSamples
 from edge.live.snapshot import LiveSnapshot
-from edge.log.gap_file import GapFile
+from edge.log.gap_file import LIST_LIMIT_MAX, GapFile, read_gaps
 from edge.log.journal import Journal
 from edge.log.records import PendingBatch
 from edge.metrics import EdgeMetrics
@@ -122,6 +123,7 @@ def assemble(
         log=journal,
         link=_link_view(uplink),
         alerts=watch.book.alerts.values,
+        message_gaps=lambda: asyncio.to_thread(read_gaps, config.state_dir, LIST_LIMIT_MAX),
         broker_refused=broker_refused,
         registry=metrics.registry,
         readiness={"log": log_readiness(intake, journal), "broker": broker_readiness(reader)},

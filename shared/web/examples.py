@@ -78,6 +78,21 @@ ALERT: Example = {
     "unit": "%",
     "context": [[1793599199000, 1.44], [1793599200000, 1.62]],
 }
+GAP: Example = {
+    "id": "3f1c9a7be31d52c8a6f0d94b7c1e8a53",
+    "edge_id": "edge-1",
+    "reason": "sequence_gap",
+    "declared_at": _TS,
+    "lane": None,
+    "first_seq": None,
+    "last_seq": None,
+    "samples": None,
+    "is_thinned": False,
+    "topic": "mine/v1/kaduna/sensor/ch4-face-2/telemetry",
+    "messages": 12,
+    "start": _TS,
+    "end": _TS,
+}
 SYNC: Example = {
     "site": "kaduna",
     "edges": [

@@ -58,6 +58,38 @@ class AlertQuery:
     after: tuple[int, str] | None = None  # raised_ms and id: what was raised before, or beside it
 
 
+@dataclass(frozen=True, slots=True)
+class GapListing:
+    """A declared loss: batches that an edge can no longer give, or messages that never reached it.
+
+    ``gap_id`` is unique among the gaps of its site. Of batches ``lane`` and numbers are known, of
+    messages the topic, as far as anybody knows; ``None`` where it is not known.
+    """
+
+    gap_id: str
+    edge_id: str
+    reason: str
+    declared_ms: int
+    lane: int | None = None
+    first_seq: int | None = None
+    last_seq: int | None = None
+    samples: int | None = None
+    is_thinned: bool = False
+    topic: str | None = None
+    messages: int | None = None
+    start_ms: int | None = None
+    end_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GapQuery:
+    """A page of the declared gaps of one site: the one declared last first, then by id."""
+
+    site: str
+    limit: int
+    after: tuple[int, str] | None = None  # declared_ms and id
+
+
 class LinkState(StrEnum):
     """Whether an edge and central hold a sync session right now."""
 
@@ -137,6 +169,10 @@ class SiteReader(Protocol):
 
     async def alerts(self, query: AlertQuery) -> Sequence[AlertRecord]:
         """Return at most ``query.limit`` alerts, each at its newest revision."""
+        ...
+
+    async def gaps(self, query: GapQuery) -> Sequence[GapListing]:
+        """Return at most ``query.limit`` declared gaps."""
         ...
 
     async def sync_status(self, site: str) -> Sequence[EdgeStatus]:

@@ -13,7 +13,7 @@ from shared.clock import iso_utc
 from shared.domain.assets import Asset, Location, age_s
 from shared.domain.samples import LatestValue, Value, quality_name
 from shared.sync.records import AlertRecord
-from shared.web.site_data import EdgeStatus, HeldCount, LaneStatus, SeriesListing
+from shared.web.site_data import EdgeStatus, GapListing, HeldCount, LaneStatus, SeriesListing
 
 JsonValue = float | int | bool | str | None
 Instant = Annotated[
@@ -162,6 +162,33 @@ class AlertPage:
 
 
 @dataclass(frozen=True, slots=True)
+class GapView:
+    """A declared loss, as far as it is known."""
+
+    id: str
+    edge_id: str
+    reason: str
+    declared_at: Instant
+    lane: Annotated[int | None, Field(description="of batches that the edge can no longer give")]
+    first_seq: int | None
+    last_seq: int | None
+    samples: int | None
+    is_thinned: Annotated[bool, Field(description="rollups by the minute are kept instead")]
+    topic: Annotated[str | None, Field(description="of messages that never reached the edge")]
+    messages: int | None
+    start: Annotated[str | None, Field(description="when what is missing begins")]
+    end: Annotated[str | None, Field(description="when it ends")]
+
+
+@dataclass(frozen=True, slots=True)
+class GapPage:
+    """A page of gaps, the one declared last first."""
+
+    items: list[GapView]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class LaneView:
     """How far one lane of an edge's log has come to central."""
 
@@ -305,6 +332,25 @@ def alert_view(site: str, alert: AlertRecord) -> AlertView:
         threshold=alert.threshold,
         unit=alert.unit,
         context=list(alert.context),
+    )
+
+
+def gap_view(gap: GapListing) -> GapView:
+    """Return a declared gap as JSON shows it."""
+    return GapView(
+        id=gap.gap_id,
+        edge_id=gap.edge_id,
+        reason=gap.reason,
+        declared_at=iso_utc(gap.declared_ms),
+        lane=gap.lane,
+        first_seq=gap.first_seq,
+        last_seq=gap.last_seq,
+        samples=gap.samples,
+        is_thinned=gap.is_thinned,
+        topic=gap.topic,
+        messages=gap.messages,
+        start=None if gap.start_ms is None else iso_utc(gap.start_ms),
+        end=None if gap.end_ms is None else iso_utc(gap.end_ms),
     )
 
 

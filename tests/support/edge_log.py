@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edge.config import LogConfig
 from edge.errors import LogError
+from edge.log.declared import DeclaredGap
 from edge.log.history import samples_of
 from edge.log.journal import Journal
 from edge.log.records import TELEMETRY_LANE, PendingBatch, StoredBatch
@@ -71,6 +72,11 @@ def make_gap(first_seq: int = 1, last_seq: int = 1) -> GapRecord:
         reason="disk_full",
         at_ms=T0_MS + 60_000,
     )
+
+
+async def no_gaps() -> list[DeclaredGap]:
+    """Return that no message is declared missing."""
+    return []
 
 
 def noise_batch(seed: int, samples: int, *, at_ms: int = T0_MS) -> PendingBatch:

@@ -17,7 +17,16 @@ from shared.ids import Kind, SeriesName
 from shared.sync.records import AlertRecord
 from shared.units import quantity_of
 from shared.web.alert_listing import select_alerts
-from shared.web.site_data import AlertQuery, EdgeStatus, SeriesListing, SeriesQuery, series_key
+from shared.web.gap_listing import select_gaps
+from shared.web.site_data import (
+    AlertQuery,
+    EdgeStatus,
+    GapListing,
+    GapQuery,
+    SeriesListing,
+    SeriesQuery,
+    series_key,
+)
 
 
 def value_type_of(value: Value) -> ValueType:
@@ -49,6 +58,7 @@ class FakeSite:
     alert_records: dict[str, list[AlertRecord]] = field(
         default_factory=dict[str, list[AlertRecord]]
     )
+    gap_listings: dict[str, list[GapListing]] = field(default_factory=dict[str, list[GapListing]])
     failure: Exception | None = None  # raised by every question
 
     def add(self, name: str, value: Value, ts_ms: int, quality: int = 0) -> LatestValue:
@@ -79,6 +89,10 @@ class FakeSite:
     async def alerts(self, query: AlertQuery) -> Sequence[AlertRecord]:
         self._fail()
         return select_alerts(self.alert_records.get(query.site, ()), query)
+
+    async def gaps(self, query: GapQuery) -> Sequence[GapListing]:
+        self._fail()
+        return select_gaps(self.gap_listings.get(query.site, ()), query)
 
     async def series(self, query: SeriesQuery) -> Sequence[SeriesListing]:
         self._fail()

@@ -23,6 +23,7 @@ from shared.web.assembly import Installation, assemble
 from shared.web.asset_routes import ASSET_ROUTES
 from shared.web.auth_routes import AUTH_ROUTES
 from shared.web.context import WebParts, WebSettings
+from shared.web.gap_routes import GAP_ROUTES
 from shared.web.routes import Route
 from shared.web.server import Endpoint, serve
 from shared.web.sign_in import SignInStores
@@ -39,6 +40,7 @@ ROUTES: tuple[Route, ...] = (
     *ALERT_ROUTES,
     *TELEMETRY_ROUTES,
     *SYNC_ROUTES,
+    *GAP_ROUTES,
 )
 NOW_MS = 1_793_599_200_000  # 2026-11-02T06:00:00Z
 TOKEN_S = 900

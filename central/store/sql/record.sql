@@ -49,3 +49,24 @@ WHERE t.name = %(site)s AND a.kind = ANY(%(kinds)s::text[])
         OR (a.raised_at = %(after_raised)s AND a.alert_id > %(after_id)s))
 ORDER BY a.raised_at DESC, a.alert_id
 LIMIT %(limit)s;
+
+-- gaps: of both kinds, the one declared last first, after one if it is given
+SELECT g.declared_at, g.gap_id, e.name, g.reason, g.lane, g.first_seq, g.last_seq, g.samples,
+    g.is_thinned, g.topic, g.missing, g.started_at, g.ended_at
+FROM site AS t
+JOIN LATERAL (
+    SELECT l.edge_node_id, l.declared_at, concat_ws('-', l.edge_node_id, l.epoch, l.lane,
+            l.first_seq, l.last_seq) AS gap_id, l.reason, l.lane, l.first_seq, l.last_seq,
+        l.samples, l.is_thinned, NULL AS topic, NULL::bigint AS missing, l.started_at, l.ended_at
+    FROM log_gap AS l WHERE l.site_id = t.site_id
+    UNION ALL
+    SELECT m.edge_node_id, m.declared_at, m.gap_id, m.reason, NULL, NULL, NULL, NULL, false,
+        m.topic, m.missing, m.started_at, m.ended_at
+    FROM message_gap AS m WHERE m.site_id = t.site_id
+) AS g ON true
+JOIN edge_node AS e ON e.site_id = t.site_id AND e.edge_node_id = g.edge_node_id
+WHERE t.name = %(site)s
+    AND (%(after_declared)s::timestamptz IS NULL OR g.declared_at < %(after_declared)s
+        OR (g.declared_at = %(after_declared)s AND g.gap_id COLLATE "C" > %(after_id)s))
+ORDER BY g.declared_at DESC, g.gap_id COLLATE "C"
+LIMIT %(limit)s;

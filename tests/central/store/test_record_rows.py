@@ -16,7 +16,7 @@ from shared.sync.records import (
     Severity,
     encode_records,
 )
-from shared.web.site_data import AlertQuery
+from shared.web.site_data import AlertQuery, GapQuery
 from tests.support.alerts import make_alert
 from tests.support.central_world import CentralWorld
 from tests.support.edge_data import NOW_MS, Sample, batch, batch_of_body, entry, record_batch
@@ -107,6 +107,25 @@ async def test_records_that_cannot_be_read_stop_nothing_behind_them(world: Centr
     ]  # fmt: skip
     assert [parked.reason for parked in done.parked] == ["unknown_record"]
     assert await world.sql("SELECT revision FROM alert") == [1]
+
+
+async def test_gaps_of_both_kinds_are_listed_page_by_page(world: CentralWorld) -> None:
+    later = msgspec.structs.replace(GAP, first_seq=10, last_seq=12, at_ms=NOW_MS + 1)
+    await world.deliver(record_batch(1, GAP, MISSED, later, lane=AUDIT_LANE), series=())
+    asked = GapQuery(site="kaduna", limit=10)
+    found = list(await world.reader.gaps(asked))
+    assert [(gap.reason, gap.first_seq, gap.messages) for gap in found] == [
+        ("disk_full", 10, None),
+        ("disk_full", 5, None),
+        ("sequence_gap", None, 7),
+    ]
+    assert {gap.edge_id for gap in found} == {"edge-1"}
+    assert found[2].topic == MISSED.topic
+    pages, after = list[str](), None
+    while page := await world.reader.gaps(replace(asked, limit=1, after=after)):
+        pages.append(page[0].gap_id)
+        after = (page[0].declared_ms, page[0].gap_id)
+    assert pages == [gap.gap_id for gap in found]
 
 
 async def test_what_is_read_is_what_the_edge_sent(world: CentralWorld) -> None:

@@ -15,6 +15,7 @@ from shared.errors import AggregateError
 from shared.ids import Kind, SeriesName
 from shared.sync.ranges import Ranges
 from shared.web.site_data import LinkState, SeriesQuery
+from tests.support.edge_log import no_gaps
 
 NOW_MS = 1_793_599_200_000
 STARTED_MS = 50
@@ -86,7 +87,7 @@ class Site:
         )
         sources = ReaderSources(
             snapshot=self.snapshot, recent=self.recent, log=self.log, link=lambda: link,
-            alerts=list,
+            alerts=list, message_gaps=no_gaps,
             broker_refused=lambda: {"not_permitted": 2},
         )  # fmt: skip
         self.reader = EdgeReader(site="kaduna", edge_id="edge-1", sources=sources)

@@ -25,6 +25,7 @@ from shared.clock import SystemClock
 from shared.domain.samples import Series, ValueType
 from shared.errors import ConfigurationError
 from shared.ids import SeriesName
+from tests.support.edge_log import no_gaps
 from tests.support.ports import free_port
 from tests.support.web_world import PASSWORD, PASSWORD_HASH, SIGNING_KEY
 
@@ -95,7 +96,7 @@ async def running_edge(state_dir: Path) -> AsyncGenerator[RunningEdge, None]:
     recent = RecentSamples(known_series=0, newest_ms=lambda _: None, started_ms=0)
     sources = EdgeSources(
         snapshot=snapshot, recent=recent, log=journal, link=lambda: None,
-        alerts=list,
+        alerts=list, message_gaps=no_gaps,
         broker_refused=dict[str, int], registry=CollectorRegistry(),
     )  # fmt: skip
     api = EdgeApi(config, sources, CLOCK)
@@ -166,8 +167,8 @@ def test_a_broken_accounts_file_stops_the_start_by_name(tmp_path: Path) -> None:
     sources = EdgeSources(
         snapshot=LiveSnapshot(series_max=1),
         recent=RecentSamples(known_series=0, newest_ms=lambda _: None, started_ms=0),
-        log=NoLog(), link=lambda: None, alerts=list, broker_refused=dict[str, int],
-        registry=CollectorRegistry(),
+        log=NoLog(), link=lambda: None, alerts=list, message_gaps=no_gaps,
+        broker_refused=dict[str, int], registry=CollectorRegistry(),
     )  # fmt: skip
     with pytest.raises(ConfigurationError, match=r"accounts\.json"):
         EdgeApi(config, sources, CLOCK)

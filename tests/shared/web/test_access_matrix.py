@@ -23,6 +23,7 @@ CONTRACT = {
     "/api/v1/analytics/telemetry": EVERYBODY,
     "/api/v1/analytics/series": EVERYBODY,
     "/api/v1/sync/status": {Role.ADMIN, Role.REMOTE_ENGINEER, Role.ANALYST},
+    "/api/v1/sync/gaps": {Role.ADMIN, Role.REMOTE_ENGINEER, Role.ANALYST},
 }
 GUARDED = [route for route in ROUTES if route.access is not Audience.ANYONE]
 ADDRESS = {
