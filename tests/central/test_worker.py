@@ -72,6 +72,37 @@ async def test_goes_on_after_poison_and_after_its_connections_died(
     assert await world.sql("SELECT reason FROM sync_quarantine") == ["bad_body"]
 
 
+async def test_takes_up_by_itself_what_was_parked_once_its_series_is_known(
+    tmp_path: Path, world: CentralWorld
+) -> None:
+    grant = await world.session()
+
+    async def is_parked() -> bool:
+        return await world.sql("SELECT state FROM sync_batch WHERE seq = 1") == ["parked"]
+
+    async def has_unpacked() -> bool:
+        return await world.sql("SELECT v FROM sample") == [1.0]
+
+    async with at_work(worker_of(tmp_path, world.url)):
+        await world.store(grant, batch(1, [Sample(1, NOW_MS, 1.0)]))
+        await eventually(is_parked)
+        await world.store(grant, series=[entry(1)])
+        await eventually(has_unpacked)
+
+
+async def test_rolls_up_hours_that_are_over(tmp_path: Path, world: CentralWorld) -> None:
+    over_ms = SystemClock().utc_ms() - 3 * 3_600_000
+    await world.deliver(batch(1, [Sample(1, over_ms, 7.0)]), series=[entry(1)])
+    await world.sql("UPDATE rollup_dirty SET marked_at = marked_at - interval '1 minute'")
+
+    async def is_rolled_up() -> bool:
+        return await world.sql("SELECT n, total FROM rollup_hour") == [(1, 7.0)]
+
+    async with at_work(worker_of(tmp_path, world.url)):
+        await eventually(is_rolled_up)
+    assert await world.sql("SELECT marks_rollups FROM worker") == [True]
+
+
 async def test_shows_its_counts_on_a_port_of_its_own(tmp_path: Path, world: CentralWorld) -> None:
     port = free_port()
     grant = await world.session()

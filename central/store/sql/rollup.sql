@@ -95,7 +95,8 @@ SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;
 SELECT DISTINCT d.hour
 FROM rollup_dirty AS d JOIN site AS t USING (site_id)
 WHERE t.name = %(site)s AND d.series_id = ANY(%(series_ids)s::int[])
-    AND d.hour > %(start)s - interval '1 hour' AND d.hour < %(end)s
+    AND d.hour > greatest(%(start)s, 'epoch'::timestamptz) - interval '1 hour'
+    AND d.hour < %(end)s
 ORDER BY d.hour;
 
 -- part_rolled: of a chart, what is up to date

@@ -9,6 +9,7 @@ import pytest
 
 from central.inbox.unpack import prepare
 from central.store.claims import DirtyHour
+from central.store.instants import INSTANT_MS_MIN
 from central.store.rollup_ranges import HOUR_MS, ROLLED_UNTIL_MS
 from central.store.rollups import RolledUp, Rollups, mark
 from central.store.series_family import family_of
@@ -203,6 +204,16 @@ async def test_times_of_wrong_clocks_are_not_rolled_up(world: CentralWorld) -> N
     samples = [Sample(1, -5, 1.0), Sample(1, ROLLED_UNTIL_MS, 2.0), Sample(1, 0, 3.0)]
     await world.deliver(batch(1, samples), series=[entry(1)])
     assert await world.sql("SELECT hour FROM rollup_dirty") == [0]
+
+
+async def test_a_chart_of_all_times_there_are_is_answered(world: CentralWorld) -> None:
+    await one_hour(world, 0, 1)
+    await roll_all(world)
+    year_ms = 31_622_400_000
+    query = asked(Aggregate.COUNT, year_ms, INSTANT_MS_MIN, INSTANT_MS_MIN + 9_999 * year_ms)
+    found, expected = await both(world, query)
+    assert found == expected
+    assert found
 
 
 async def make_unready(world: CentralWorld) -> None:
