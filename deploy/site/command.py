@@ -23,6 +23,10 @@ _ControlPort = Annotated[
     int, typer.Option(min=1, max=65535, help="Remote control (from that part on).")
 ]
 _MqttPort = Annotated[int, typer.Option(min=1, max=65535, help="The embedded broker.")]
+_ListenerPort = Annotated[
+    int | None,
+    typer.Option(min=1, max=65535, help="The edge's own listener for devices; default: off."),
+]
 _SyncPort = Annotated[
     int | None,
     typer.Option(min=1, max=65535, help="Central's listener for edges; default: a free one."),
@@ -63,6 +67,7 @@ def up(
     edge_port: _EdgePort = 8100,
     control_port: _ControlPort = 8101,
     mqtt_port: _MqttPort = 1883,
+    listener_port: _ListenerPort = None,
     sync_port: _SyncPort = None,
     host: _Host = "127.0.0.1",
     tls_cert: _TlsCert = None,
@@ -97,6 +102,7 @@ def up(
             edge_port=edge_port,
             control_port=control_port,
             mqtt_port=mqtt_port,
+            listener_port=listener_port,
             sync_port=sync_port,
             tls_cert=tls_cert.absolute() if tls_cert else None,
             tls_key=tls_key.absolute() if tls_key else None,

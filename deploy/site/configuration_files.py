@@ -25,6 +25,7 @@ class Wiring:
     database_password_file: Path | None
     edge_username: str | None  # at the broker
     edge_password_file: Path | None
+    listener_accounts: Path | None  # who may publish to the edge itself; None: it does not listen
     refusals_file: Path | None  # where the supervisor counts what the broker refused
 
     @property
@@ -95,6 +96,7 @@ def edge_configuration(wiring: Wiring) -> str:
             "password_file": wiring.edge_password_file,
             "refusals_file": wiring.refusals_file,
         },
+        "listener": _listener(wiring),
         "uplink": {
             "url": f"wss://{wiring.dialled_sync}/sync/v1",
             "ca_file": certificates.authority,
@@ -116,6 +118,21 @@ def edge_configuration(wiring: Wiring) -> str:
 def dialled_mqtt(options: SiteOptions) -> str:
     """Return the host under which the embedded broker is reached."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(options.mqtt_host, options.mqtt_host)  # noqa: S104
+
+
+def _listener(wiring: Wiring) -> TomlTable:
+    options = wiring.options
+    if wiring.listener_accounts is None or options.listener_port is None:
+        return {}
+    return {
+        "enabled": True,
+        "host": options.listener_host,
+        "port": options.listener_port,
+        "accounts_file": wiring.listener_accounts,
+        "tls_cert_file": options.tls_cert,
+        "tls_key_file": options.tls_key,
+        "insecure": options.insecure,
+    }
 
 
 def _web_face(options: SiteOptions, port: int) -> dict[str, str | int | Path | None]:

@@ -9,6 +9,7 @@ from deploy.errors import SiteUsageError
 from deploy.site.options import SITE, SiteOptions
 from deploy.site.private_files import make_password, write_private
 from deploy.site.state_dir import StateDir, read_table
+from shared.access.passwords import PasswordHasher
 from shared.access.roles import Role
 
 MAIL_DOMAIN = f"{SITE}.example"  # RFC 2606: belongs to nobody
@@ -59,6 +60,20 @@ def broker_login(state: StateDir, options: SiteOptions) -> Login:
             f'--mqtt-credentials {options.broker_credentials}: expected {{"username", "password"}}'
         )
     return login
+
+
+def publishers_text(device: Login) -> str:
+    """Return the accounts of the edge's own listener: the test device, which speaks for all.
+
+    Its password may have been changed by hand, so its hash is as dear as a person's.
+    """
+    hasher = PasswordHasher()
+    try:
+        password_hash = hasher.hash_now(device.password)
+    finally:
+        hasher.close()
+    account = {"username": device.username, "password_hash": password_hash, "devices": ["*"]}
+    return json.dumps([account]) + "\n"
 
 
 def _kept_or_new(kept: Mapping[str, Any], role: str) -> Login:

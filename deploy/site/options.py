@@ -23,6 +23,7 @@ class SiteOptions:
     edge_port: int = 8100
     control_port: int = 8101
     mqtt_port: int = 1883
+    listener_port: int | None = None  # None: devices publish by the broker only
     sync_port: int | None = None  # None: a free one, kept in the state directory
     tls_cert: Path | None = None
     tls_key: Path | None = None
@@ -54,6 +55,11 @@ class SiteOptions:
         """Where the embedded broker listens: it has no TLS, so beyond loopback only if told."""
         return self.host if self.on_loopback or self.insecure else "127.0.0.1"
 
+    @property
+    def listener_host(self) -> str:
+        """Where the edge listens for devices: beyond loopback with the web's TLS, or if told."""
+        return self.host if self.with_tls else self.mqtt_host
+
     def web_address(self, scheme: str, port: int) -> str:
         """Return ``scheme://host:port``, with the scheme's TLS form where TLS is on."""
         return f"{scheme}{'s' if self.with_tls else ''}://{bracketed(self.reachable_host)}:{port}"
@@ -79,6 +85,16 @@ def check_options(options: SiteOptions) -> None:
         if not options.with_sim:
             raise SiteUsageError("--scenario: the simulated mine plays it; leave out --no-sim")
         read_scenario(options.scenario)
+    _check_broker_accounts(options)
+
+
+def _check_broker_accounts(options: SiteOptions) -> None:
+    lacks_account = options.broker is not None and options.broker_credentials is None
+    if options.listener_port is not None and lacks_account:
+        raise SiteUsageError(
+            "--listener-port: nobody may publish without an account;"
+            " with --mqtt, --mqtt-credentials is the device's"
+        )
     if options.broker_credentials is not None and options.broker is None:
         raise SiteUsageError("--mqtt-credentials: only with --mqtt HOST:PORT")
 

@@ -21,7 +21,13 @@ from deploy.site.configuration_files import (
     dialled_mqtt,
     edge_configuration,
 )
-from deploy.site.credentials import MAIL_DOMAIN, Login, broker_login, ensure_credentials
+from deploy.site.credentials import (
+    MAIL_DOMAIN,
+    Login,
+    broker_login,
+    ensure_credentials,
+    publishers_text,
+)
 from deploy.site.options import EDGE_ID, SITE, SiteOptions, bracketed
 from deploy.site.ports import remembered_port
 from deploy.site.postgres_account import choose_account
@@ -64,6 +70,8 @@ async def prepare_site(options: SiteOptions, state: StateDir, clock: Clock) -> S
     logins = ensure_credentials(state, device)
     broker = _broker(options, state, device)
     wiring = _wiring(options, state, cluster, broker)
+    if wiring.listener_accounts is not None:
+        write_private(wiring.listener_accounts, publishers_text(device))
     write_private(state.central / "config.toml", central_configuration(wiring))
     write_private(state.edge / "config.toml", edge_configuration(wiring))
     given = options.broker
@@ -170,5 +178,8 @@ def _wiring(
         database_password_file=password_file,
         edge_username=broker.edge.username or None,
         edge_password_file=broker.edge_password_file,
+        listener_accounts=None
+        if options.listener_port is None
+        else state.secrets / "publishers.json",
         refusals_file=None if broker.monitor_port is None else refusals_file(state),
     )

@@ -52,6 +52,8 @@ def port_claims(options: SiteOptions) -> list[PortClaim]:
     ]
     if options.broker is None:
         claims.append(PortClaim("--mqtt-port", options.mqtt_host, options.mqtt_port))
+    if options.listener_port is not None:
+        claims.append(PortClaim("--listener-port", options.listener_host, options.listener_port))
     if options.sync_port is not None:
         claims.append(PortClaim("--sync-port", options.host, options.sync_port))
     return claims
@@ -62,7 +64,7 @@ def ready_facts(parts: SiteParts) -> dict[str, object]:
     options = parts.options
     host, port = parts.broker_address
     central = options.web_address("http", options.central_port)
-    return {
+    facts: dict[str, object] = {
         "central": central,
         "edge": options.web_address("http", options.edge_port),
         "mqtt": f"{bracketed(host)}:{port}",
@@ -70,6 +72,10 @@ def ready_facts(parts: SiteParts) -> dict[str, object]:
         "credentials": str(parts.state.credentials),
         "pid": os.getpid(),
     }
+    if options.listener_port is not None:
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(options.listener_host)  # noqa: S104
+        facts["listener"] = f"{bracketed(host or options.listener_host)}:{options.listener_port}"
+    return facts
 
 
 class _StopSignals:

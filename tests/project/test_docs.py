@@ -26,6 +26,7 @@ from deploy.site.broker_refusals import REASONS
 from edge.config import EdgeConfig
 from edge.ingest.broker_refusals import QUEUE_FULL
 from edge.ingest.decoded import Reason
+from edge.ingest.listener.endings import REFUSALS
 from shared.domain.samples import Quality
 from shared.domain.topics import Channel
 from shared.errors import HeadframeError
@@ -102,7 +103,7 @@ def test_contract_and_page_have_words_for_every_refusal_of_the_broker() -> None:
     text = read("contract.md")
     page = (ROOT / "shared/pages/src/domain/refusals.ts").read_text(encoding="utf-8")
     words = page.split("BROKER_REASONS")[1]
-    reasons = (*REASONS, QUEUE_FULL)
+    reasons = (*REASONS, QUEUE_FULL, *REFUSALS)
     assert [one for one in reasons if f"`{one}`" not in text or f"  {one}: " not in words] == []
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import SiteUsageError
+from deploy.publisher import BrokerAddress
 from deploy.site.options import (
     RATE_LIMIT_OFF,
     SiteOptions,
@@ -40,6 +41,13 @@ def test_another_host_is_allowed_with_tls(tmp_path: Path) -> None:
     check_options(options)
     assert options.web_address("http", 8000) == "https://10.0.0.1:8000"
     assert options.mqtt_host == "127.0.0.1"  # the embedded broker has no TLS
+
+
+def test_a_listener_needs_an_account_for_its_device() -> None:
+    given = BrokerAddress("10.0.0.5", 1883)
+    check_options(SiteOptions(STATE, listener_port=1884))
+    with pytest.raises(SiteUsageError, match="--listener-port: nobody may publish"):
+        check_options(SiteOptions(STATE, listener_port=1884, broker=given))
 
 
 def test_half_a_certificate_is_refused() -> None:

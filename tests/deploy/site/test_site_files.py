@@ -12,13 +12,14 @@ from deploy.errors import SiteUsageError
 from deploy.publisher import BrokerAddress
 from deploy.site.certificates import SiteCertificates
 from deploy.site.configuration_files import Wiring, central_configuration, edge_configuration
-from deploy.site.credentials import Login, broker_login, ensure_credentials
+from deploy.site.credentials import Login, broker_login, ensure_credentials, publishers_text
 from deploy.site.options import SiteOptions, check_options
 from deploy.site.private_files import kept_password, write_private
 from deploy.site.runtime_dir import SOCKET_PATH_MAX_BYTES, open_runtime_dir
 from deploy.site.state_dir import StateDir, open_state_dir
 from deploy.site.toml_text import toml_text
-from edge.config import EdgeConfig
+from edge.config import EdgeConfig, ListenerConfig
+from edge.ingest.listener.settings import listener_faults
 
 ROLES = {
     *("admin", "remote_engineer", "safety_officer", "maintenance_tech", "supervisor"),
@@ -41,8 +42,30 @@ def wiring(state: StateDir, options: SiteOptions) -> Wiring:
         database_password_file=state.secrets / "postgres-application",
         edge_username="edge@kaduna.example",
         edge_password_file=state.secrets / "broker-edge",
+        listener_accounts=None
+        if options.listener_port is None
+        else state.secrets / "publishers.json",
         refusals_file=state.run / "broker-refusals.json",
     )
+
+
+def test_the_edge_listens_for_devices_where_that_is_asked_for(
+    state: StateDir, tmp_path: Path
+) -> None:
+    def listener(options: SiteOptions) -> ListenerConfig:
+        text = edge_configuration(wiring(state, options))
+        return EdgeConfig.model_validate(tomllib.loads(text)).listener
+
+    assert not listener(SiteOptions(state.root)).enabled
+    asked = listener(SiteOptions(state.root, listener_port=8883))
+    assert (asked.enabled, asked.host, asked.port) == (True, "127.0.0.1", 8883)
+    accounts = state.secrets / "publishers.json"
+    assert asked.accounts_file == accounts
+    accounts.write_text(publishers_text(Login("mqtt@kaduna.example", "changed by hand")))
+    assert list(listener_faults(asked)) == []
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    reached = SiteOptions(state.root, host="0.0.0.0", listener_port=1, tls_cert=cert, tls_key=key)
+    assert (listener(reached).host, listener(reached).tls_cert_file) == ("0.0.0.0", cert)
 
 
 def test_central_accepts_its_configuration(state: StateDir) -> None:

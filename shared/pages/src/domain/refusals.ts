@@ -23,6 +23,7 @@ export const EDGE_REASONS: Record<string, string> = {
   payload_too_large: 'message too large',
   too_many_samples: 'too many samples in one message',
   too_many_series: 'too many series',
+  not_permitted: 'sent to a topic of another device',
 };
 
 /** Why the broker let something not pass to the edge. */
@@ -37,5 +38,13 @@ export const BROKER_REASONS: Record<string, string> = {
   slow_reader: 'a reader took its messages too slowly and was cut off',
   store_full: "the broker's store is full",
   queue_full: 'dropped because a queue of the broker was full',
+  bad_packet: 'not what MQTT allows',
+  bad_version: 'a version of MQTT that is not spoken here',
+  qos_not_supported: 'quality of service 2, which is not offered',
+  in_flight_exceeded: 'more messages at once than agreed',
+  no_greeting: 'connected and did not say who it is',
+  busy: 'too many sign-ins, or too many failed ones',
+  buffers_full: 'too many unfinished messages at once',
+  connects_too_fast: 'connected too often in a minute',
   other: "another reason, told in the broker's log",
 };
