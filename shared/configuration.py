@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from shared.errors import ConfigurationError
 from shared.validation import expectation
 
 ENVIRONMENT_PREFIX = "HEADFRAME_"
 _LEVEL_SEPARATOR = "__"
+ENTRIES_SIZE_MAX_BYTES = 16_777_216  # 50,000 accounts
 
 Table = dict[str, Any]
 
@@ -24,6 +25,7 @@ class Section(BaseModel):
 
 
 ModelT = TypeVar("ModelT", bound=Section)
+EntryT = TypeVar("EntryT")
 
 
 def load_configuration(
@@ -109,3 +111,26 @@ def _describe(
         source = sources.get(key) or (str(file) if file else "configuration")
         lines.append(f"{source}: {'.'.join(key) or '(whole)'}: {expectation(mistake)}")
     return "\n".join(lines)
+
+
+def read_entries(adapter: TypeAdapter[list[EntryT]], file: Path) -> list[EntryT]:
+    """Return the entries of a JSON file that holds a list of them: accounts, for example.
+
+    Raises:
+        ConfigurationError: if it cannot be read or is not what it must be; the message names every
+            entry and field that is wrong, and never what is in it.
+    """
+    try:
+        if file.stat().st_size > ENTRIES_SIZE_MAX_BYTES:
+            raise ConfigurationError(f"{file}: larger than {ENTRIES_SIZE_MAX_BYTES} bytes")
+        return adapter.validate_python(json.loads(file.read_bytes()))
+    except OSError as error:
+        raise ConfigurationError(f"{file}: cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"[{'.'.join(str(level) for level in mistake['loc'])}] {expectation(mistake)}"
+            for mistake in error.errors(include_url=False, include_input=False)
+        )
+        raise ConfigurationError(f"{file}: {wrong}") from error
+    except ValueError as error:
+        raise ConfigurationError(f"{file}: not valid JSON: {error}") from error

@@ -6,23 +6,21 @@ accounts as they were.
 """
 
 import asyncio
-import json
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from shared.access.accounts import Account, AccountState
 from shared.access.roles import Role
 from shared.clock import Clock
+from shared.configuration import read_entries
 from shared.errors import ConfigurationError
 from shared.logs import get_log
-from shared.validation import expectation
 
 _log = get_log("accounts")
 
 CHECK_INTERVAL_S = 1.0  # how long a changed file may go unnoticed
-FILE_SIZE_MAX_BYTES = 16_777_216  # 50,000 accounts
 
 
 class CachedAccount(BaseModel):
@@ -59,20 +57,7 @@ def load_accounts(file: Path) -> dict[str, Account]:
         ConfigurationError: if it cannot be read or is not what it must be; the message names every
             entry and field that is wrong, and never a hash.
     """
-    try:
-        if file.stat().st_size > FILE_SIZE_MAX_BYTES:
-            raise ConfigurationError(f"{file}: larger than {FILE_SIZE_MAX_BYTES} bytes")
-        entries = _ENTRIES.validate_python(json.loads(file.read_bytes()))
-    except OSError as error:
-        raise ConfigurationError(f"{file}: cannot be read: {error.strerror}") from error
-    except ValidationError as error:
-        wrong = "; ".join(
-            f"[{'.'.join(str(level) for level in mistake['loc'])}] {expectation(mistake)}"
-            for mistake in error.errors(include_url=False, include_input=False)
-        )
-        raise ConfigurationError(f"{file}: {wrong}") from error
-    except ValueError as error:
-        raise ConfigurationError(f"{file}: not valid JSON: {error}") from error
+    entries = read_entries(_ENTRIES, file)
     return {account.username: account for account in (entry.account() for entry in entries)}
 
 

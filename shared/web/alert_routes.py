@@ -15,8 +15,8 @@ from shared.web.asset_routes import (
     LimitParameter,
     SiteQuery,
 )
-from shared.web.cursors import decode_cursor, encode_cursor
 from shared.web.etags import state_etag
+from shared.web.moment_pages import cut_page, place_after
 from shared.web.parameters import Parameters
 from shared.web.routes import Call, Reply, Route
 from shared.web.site_data import AlertQuery
@@ -41,10 +41,6 @@ class AlertPath(Parameters):
 async def _alerts(call: Call) -> Reply:
     asked = call.query_as(AlertParameters)
     site = await call.site(asked.site)
-    after = None
-    if asked.cursor is not None:
-        raised_ms, alert_id = decode_cursor(f"alerts@{site}", asked.cursor, (int, str))
-        after = (int(raised_ms), str(alert_id))
     found = await call.parts.reader.alerts(
         AlertQuery(
             site=site,
@@ -52,14 +48,12 @@ async def _alerts(call: Call) -> Reply:
             limit=asked.limit + 1,
             state=asked.state,
             severity=asked.severity,
-            after=after,
+            after=place_after(f"alerts@{site}", asked.cursor),
         )
     )
-    page, rest = found[: asked.limit], found[asked.limit :]
-    next_cursor = None
-    if rest:
-        last = page[-1]
-        next_cursor = encode_cursor(f"alerts@{site}", (last.raised_ms, last.alert_id))
+    page, next_cursor = cut_page(
+        f"alerts@{site}", found, asked.limit, lambda alert: (alert.raised_ms, alert.alert_id)
+    )
     return Reply(AlertPage([alert_view(site, alert) for alert in page], next_cursor))
 
 

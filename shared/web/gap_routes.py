@@ -8,7 +8,7 @@ from shared.web.asset_routes import (
     LimitParameter,
     SiteQuery,
 )
-from shared.web.cursors import decode_cursor, encode_cursor
+from shared.web.moment_pages import cut_page, place_after
 from shared.web.routes import Call, Reply, Route
 from shared.web.site_data import GapQuery
 from shared.web.views import GapPage, gap_view
@@ -24,17 +24,12 @@ class GapParameters(SiteQuery):
 async def _gaps(call: Call) -> Reply:
     asked = call.query_as(GapParameters)
     site = await call.site(asked.site)
-    after = None
-    if asked.cursor is not None:
-        declared_ms, gap_id = decode_cursor(f"gaps@{site}", asked.cursor, (int, str))
-        after = (int(declared_ms), str(gap_id))
+    after = place_after(f"gaps@{site}", asked.cursor)
     query = GapQuery(site=site, limit=asked.limit + 1, after=after)
     found = await call.parts.reader.gaps(query)
-    page, rest = found[: asked.limit], found[asked.limit :]
-    next_cursor = None
-    if rest:
-        last = page[-1]
-        next_cursor = encode_cursor(f"gaps@{site}", (last.declared_ms, last.gap_id))
+    page, next_cursor = cut_page(
+        f"gaps@{site}", found, asked.limit, lambda gap: (gap.declared_ms, gap.gap_id)
+    )
     return Reply(GapPage([gap_view(gap) for gap in page], next_cursor))
 
 

@@ -44,6 +44,7 @@ class StagedSite:
 
     page: str = "central"
     devices: list[Device] = field(default_factory=small_mine)
+    alerts: list[Json] = field(default_factory=list[Json])  # that stand
     edge_connected: bool = True
     has_history: bool = True
     is_down: bool = False  # answers 503 to every request of the API
@@ -119,6 +120,7 @@ class StagedSite:
         routes.add_get("/api/v1/safety/workers", self._assets_of("worker"))
         routes.add_get("/api/v1/assets/equipment", self._assets_of("equipment"))
         routes.add_get("/api/v1/sync/status", self._sync_status)
+        routes.add_get("/api/v1/safety/alerts", self._alerts)
         routes.add_get("/api/v1/analytics/series", self._series)
         routes.add_get("/api/v1/analytics/telemetry", self._telemetry)
         routes.add_get("/ws/sensors", self._socket)
@@ -183,6 +185,10 @@ class StagedSite:
             return _answer({"items": found, "next_cursor": None})
 
         return assets
+
+    async def _alerts(self, request: web.Request) -> web.Response:
+        assert request.query["state"] == "raised"
+        return _answer({"items": self.alerts, "next_cursor": None})
 
     async def _sync_status(self, request: web.Request) -> web.Response:
         if not self._roles(request.headers["authorization"]) & ANALYSTS:

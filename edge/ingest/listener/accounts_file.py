@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import Annotated, Final, Self
 
 from argon2 import PasswordHasher, Type
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from edge.log.layout import write_durably
-from shared.errors import ConfigurationError
-from shared.validation import expectation
+from shared.configuration import read_entries
 
-FILE_SIZE_MAX_BYTES: Final = 16_777_216
 # For generated passwords of 128 bits, which nobody guesses whatever a guess costs: 1 ms, so that
 # four hundred devices are in again half a second after a restart.
 GENERATED_MEMORY_KIB: Final = 1_024
@@ -55,20 +53,7 @@ def load_publishers(file: Path) -> list[PublisherAccount]:
     Raises:
         ConfigurationError: if it cannot be read or is not what it must be; never names a hash.
     """
-    try:
-        if file.stat().st_size > FILE_SIZE_MAX_BYTES:
-            raise ConfigurationError(f"{file}: larger than {FILE_SIZE_MAX_BYTES} bytes")
-        return _ENTRIES.validate_python(json.loads(file.read_bytes()))
-    except OSError as error:
-        raise ConfigurationError(f"{file}: cannot be read: {error.strerror}") from error
-    except ValidationError as error:
-        wrong = "; ".join(
-            f"[{'.'.join(str(level) for level in mistake['loc'])}] {expectation(mistake)}"
-            for mistake in error.errors(include_url=False, include_input=False)
-        )
-        raise ConfigurationError(f"{file}: {wrong}") from error
-    except ValueError as error:
-        raise ConfigurationError(f"{file}: not valid JSON: {error}") from error
+    return read_entries(_ENTRIES, file)
 
 
 def generate_password() -> str:

@@ -26,6 +26,8 @@ const PAIRS: readonly (readonly [string, string, number])[] = [
   ['bad', 'bad-ground', TEXT],
   ['bad', 'plan', TEXT],
   ['text', 'bad-ground', TEXT],
+  ['text', 'warn-ground', TEXT],
+  ['muted', 'warn-ground', TEXT],
   ['muted', 'bad-ground', TEXT],
   ['stale', 'panel', TEXT],
   ['stale', 'stale-ground', TEXT],

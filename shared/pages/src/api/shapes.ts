@@ -1,5 +1,7 @@
 // What the API sends, checked at the border: behind this file every value has its type.
 
+import { SEVERITIES } from '../domain/alerts';
+import type { Alert } from '../domain/alerts';
 import { isKind } from '../domain/assets';
 import type { Asset, Place, Reading, Value } from '../domain/assets';
 import { isOnEarth } from '../domain/outlook';
@@ -194,6 +196,20 @@ export function parseTelemetry(value: unknown): Telemetry {
     points,
     nextStartMs: timeOrNull(raw['next_start']),
     completeFromMs: timeOrNull(raw['complete_from']),
+  };
+}
+
+export function parseAlert(value: unknown): Alert {
+  const raw = record(value, 'alert');
+  const source = record(raw['source'], 'alert.source');
+  const name = ['kind', 'id', 'metric'].map((field) => text(source[field], `alert.source.${field}`));
+  const severity = SEVERITIES.find((each) => each === raw['severity']);
+  return {
+    id: text(raw['id'], 'alert.id'),
+    severity: severity ?? 'critical', // of a newer server: what is not known is not taken lightly
+    message: text(raw['message'], 'alert.message'),
+    series: [text(raw['site'], 'alert.site'), ...name].join('/'),
+    raisedMs: timeOrNull(raw['raised_at']) ?? 0,
   };
 }
 

@@ -4,6 +4,7 @@
 import { computed } from '@preact/signals';
 import { session } from '../api/session';
 import { ageText } from '../domain/age';
+import { ALERTS_POLL_MS, askAlerts, forgetAlerts } from './alerts';
 import { LINK_POLL_MS, askLink, forgetLink } from './link';
 import { forgetAssets, interruptedSinceMs, isLive, reconcile, reconcileDelayMs, sockets } from './live';
 import { announce } from './notices';
@@ -23,6 +24,7 @@ export function startWatch(): () => void {
     stop = null;
     forgetAssets();
     forgetLink();
+    forgetAlerts();
     if (key === null) forgetSites();
     if (key !== null) stop = watchSite();
   });
@@ -36,6 +38,7 @@ function watchSite(): () => void {
   const stops = [
     repeat(reconcile, reconcileDelayMs),
     repeat(askLink, () => LINK_POLL_MS),
+    repeat(askAlerts, () => ALERTS_POLL_MS),
     watchInterruption(),
     retryWhenBack(),
     session.subscribe(() => Object.values(sockets).forEach((socket) => socket.renewed())),

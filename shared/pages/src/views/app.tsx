@@ -5,6 +5,7 @@ import { session } from '../api/session';
 import { siteName } from '../state/site';
 import { view } from '../state/view';
 import { PAGE } from '../page';
+import { AlertStrip } from './alert_strip';
 import { Header } from './header';
 import { HelpDialog } from './help';
 import { InterruptionBanner } from './interruption';
@@ -45,6 +46,7 @@ function Workspace() {
       </a>
       <Header />
       <InterruptionBanner />
+      <AlertStrip />
       <LinkStrip />
       <main id="main" class={`workspace ${shown}`} tabIndex={-1}>
         {(overview || shown === 'map') && <MapPanel />}
