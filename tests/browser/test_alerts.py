@@ -51,7 +51,7 @@ def test_the_series_of_an_alert_is_charted_with_one_click(
     site: StagedSite, looking_as: Look
 ) -> None:
     site.alerts = [alert(site, 6)]
-    page = looking_as("operator_viewer")
+    page = looking_as("operator_viewer", "#series=kaduna/equipment/pump-1/status")
     page.click(".alert-line button")
     page.see('.legend tr[data-series="kaduna/sensor/gas-n1/ch4_pct"]')
     page.see_none(".alert-line button")

@@ -32,6 +32,11 @@ export function AlertStrip() {
   );
 }
 
+/** The chart may have taken it up by itself since the button was shown. */
+function chart(series: string): void {
+  if (!charted.value.includes(series)) toggleCharted(series);
+}
+
 function AlertLine({ alert }: { alert: Alert }) {
   const isCharted = charted.value.includes(alert.series);
   return (
@@ -46,7 +51,7 @@ function AlertLine({ alert }: { alert: Alert }) {
         {ageText(nowMs.value - alert.raisedMs)})
       </span>
       {!isCharted && (
-        <button class="quiet" onClick={() => toggleCharted(alert.series)}>
+        <button class="quiet" onClick={() => chart(alert.series)}>
           Chart it
         </button>
       )}
